@@ -1,0 +1,1 @@
+"""Reusable components: pure specs, names and manifests, and the resources that wire them."""

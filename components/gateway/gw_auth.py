@@ -1,0 +1,81 @@
+"""LiteLLM custom-auth hook: tenants' keys from a mounted file of hashes, read again whenever it changes.
+
+Runs in the gateway pod without the rest of this repository; LiteLLM is imported when a request comes.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+CLIENT_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models")
+"""All a tenant may call; the rest of LiteLLM's API shows backends, spends money or manages the gateway."""
+
+
+class KeyFile:
+    """The keys document of `components.gateway.keys`: SHA-256 hex of a key -> its holder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._holders: dict[str, dict[str, Any]] = {}
+
+    def holder(self, digest: str) -> dict[str, Any] | None:
+        """Return who holds the key, None if nobody does.
+
+        An unreadable file leaves the keys as they were; the first time it raises OSError or ValueError.
+        """
+        try:
+            state = self._path.stat()  # follows the link the kubelet swaps when the Secret changes
+            stamp = (state.st_mtime_ns, state.st_ino, state.st_size)
+            if stamp != self._stamp:
+                self._holders, self._stamp = json.loads(self._path.read_text("utf-8")), stamp
+        except (OSError, ValueError):
+            if self._stamp is None:
+                raise
+            logging.getLogger(__name__).exception("tenant keys not read again: %s", self._path)
+        return self._holders.get(digest)
+
+
+_keys = KeyFile(Path(os.environ.get("TENANT_KEYS_FILE", "")))
+if "TENANT_KEYS_FILE" in os.environ:
+    _keys.holder("")  # a gateway without keys must not start, else a rollout would go on with it
+
+
+def authenticate(api_key: str | None, master_key: str, keys: KeyFile) -> dict[str, Any] | None:
+    """Fields of LiteLLM's UserAPIKeyAuth for the holder of `api_key`, None if nobody holds it.
+
+    Lookup goes by SHA-256, so that its time tells nothing about a key; LiteLLM never sees a tenant's key.
+    """
+    if not api_key:
+        return None
+    digest = hashlib.sha256(api_key.encode()).hexdigest()
+    if master_key and hmac.compare_digest(api_key.encode(), master_key.encode()):
+        return {"api_key": digest, "key_alias": "master", "user_role": "proxy_admin"}
+    if (holder := keys.holder(digest)) is None:
+        return None
+    return {
+        "api_key": digest,
+        "key_alias": holder["tenant"],  # the label `api_key_alias` of the metrics
+        "user_role": "internal_user",
+        "rpm_limit": holder["requests_per_minute"],
+        "tpm_limit": holder["tokens_per_minute"],
+        "max_parallel_requests": holder["parallel_requests"],
+        "models": holder["models"],
+        "metadata": {"priority": holder["priority"]},
+    }
+
+
+async def user_api_key_auth(request: Any, api_key: str | None) -> Any:
+    """Tell LiteLLM whose request this is; raises its ProxyException, 401 or 403, for a refused one."""
+    types = import_module("litellm.proxy._types")
+    fields = authenticate(api_key, os.environ.get("LITELLM_MASTER_KEY", ""), _keys)
+    if fields is None:
+        raise types.ProxyException("missing or unknown API key", "auth_error", "api_key", 401)
+    if fields["user_role"] != "proxy_admin" and request.url.path not in CLIENT_PATHS:
+        raise types.ProxyException("this path is not for clients", "auth_error", "path", 403)
+    return types.UserAPIKeyAuth(**fields)

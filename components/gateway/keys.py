@@ -1,0 +1,55 @@
+"""The keys document: what the gateway knows about tenants' keys, without the keys."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from components.gateway.model import GatewayModel, Route, Tenant
+
+
+def reachable_routes(name: str, routes: Mapping[str, Route]) -> tuple[str, ...]:
+    """Names of the routes a request to `name` may end up at, itself first, then nearest first.
+
+    Names that are no route are passed over: the stack file's own check tells of them.
+    """
+    reached: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        current = waiting.pop(0)
+        if current in routes and current not in reached:
+            reached[current] = None
+            route = routes[current]
+            waiting += [*route.fallbacks, *([route.context_fallback] if route.context_fallback else [])]
+    return tuple(reached)
+
+
+def allowed_routes(tenant: Tenant, model: GatewayModel) -> tuple[str, ...]:
+    """Routes a tenant's key opens: its own and their fallbacks, without which a fallback ends in a 401."""
+    routes = {route.name: route for route in model.routes}
+    reached = [target for name in tenant.models for target in reachable_routes(name, routes)]
+    return tuple(dict.fromkeys([*tenant.models, *reached]))
+
+
+def keys_document(model: GatewayModel, keys: Mapping[str, str]) -> str:
+    """Return the JSON that `gw_auth` reads: SHA-256 hex of a key -> tenant, limits, routes, priority.
+
+    `keys` maps tenant name -> clear key, which should be 32 random characters or more: a hash does not
+    hide a guessable one. Raises ValueError for a tenant without a key, and for a key that two tenants share.
+    """
+    holders: dict[str, dict[str, object]] = {}
+    for tenant in model.tenants:
+        key = keys.get(tenant.name, "")
+        if not key:
+            raise ValueError(f"tenant {tenant.name} has no key")
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        if digest in holders:
+            raise ValueError(f"tenants {holders[digest]['tenant']} and {tenant.name} have the same key")
+        holders[digest] = {
+            "tenant": tenant.name,
+            "requests_per_minute": tenant.requests_per_minute,
+            "tokens_per_minute": tenant.tokens_per_minute,
+            "parallel_requests": tenant.parallel_requests,
+            "models": list(allowed_routes(tenant, model)),
+            "priority": tenant.priority,
+        }
+    return json.dumps(holders, indent=1, sort_keys=True) + "\n"

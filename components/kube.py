@@ -1,0 +1,72 @@
+"""The only place where a manifest becomes a resource."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import pulumi
+from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy
+
+from components.spec import Manifest
+
+_CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
+    ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
+    ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
+    ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
+    ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
+    ("v1", "ConfigMap"): core.v1.ConfigMap,
+    ("v1", "LimitRange"): core.v1.LimitRange,
+    ("v1", "Namespace"): core.v1.Namespace,
+    ("v1", "PersistentVolumeClaim"): core.v1.PersistentVolumeClaim,
+    ("v1", "ResourceQuota"): core.v1.ResourceQuota,
+    ("v1", "Secret"): core.v1.Secret,
+    ("v1", "Service"): core.v1.Service,
+    ("v1", "ServiceAccount"): core.v1.ServiceAccount,
+}
+
+
+def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+    """Register one manifest; kinds without a typed class become a CustomResource."""
+    api_version, kind = manifest["apiVersion"], manifest["kind"]
+    fields = {_snake(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+    typed = _CLASSES.get((api_version, kind))
+    if typed is not None:
+        return typed(name, opts=opts, **fields)
+    return apiextensions.CustomResource(name, api_version=api_version, kind=kind, opts=opts, **fields)
+
+
+def placed(manifest: Manifest, namespace: pulumi.Input[str]) -> Manifest:
+    """The manifest in a namespace that comes as a value, so that the engine knows the edge to it."""
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+
+
+def name_of(resource: pulumi.CustomResource) -> pulumi.Output[str]:
+    """The name Kubernetes knows a registered object by, once it is known."""
+    metadata: pulumi.Output[dict[str, str]] = getattr(resource, "metadata")  # noqa: B009 - typed classes share no base with it
+    return metadata["name"]
+
+
+def register_all(
+    parent: pulumi.Resource,
+    name: str,
+    manifests: Mapping[str, Manifest],
+    namespace: pulumi.Input[str],
+) -> dict[str, pulumi.CustomResource]:
+    """Register manifests as `<name>-<key>` in their order.
+
+    A workload also waits for what was listed before it (service account, policies, config), which no value
+    of its own carries.
+    """
+    resources: dict[str, pulumi.CustomResource] = {}
+    for key, manifest in manifests.items():
+        before = list(resources.values()) if manifest["kind"] == "Deployment" else None
+        resources[key] = register(
+            f"{name}-{key}",
+            placed(manifest, namespace),
+            pulumi.ResourceOptions(parent=parent, depends_on=before),
+        )
+    return resources
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", key).lower()

@@ -1,0 +1,1 @@
+"""Serving a version of a model: its manifests, its autoscaler, its component."""

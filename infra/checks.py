@@ -1,0 +1,117 @@
+"""Rules that reach across settings: names that must exist, sums, orders, cycles. Pure.
+
+Each rule yields findings and never raises, also on a file whose broken parts were taken out: what a name may
+point to is therefore asked of the raw file (`Declared`), not of the parts that were left.
+"""
+
+from collections.abc import Iterator
+
+from components import naming
+from components.gateway.findings import gateway_findings
+from components.images import image_findings
+from components.ingress_manifests import ingress_findings
+from infra import resolve
+from infra.checks_models import check_models
+from infra.declared import Declared
+from infra.resolve_gateway import gateway_spec, ingress_spec
+from infra.stackfile.models import ServedModelSettings
+from infra.stackfile.stack import StackSettings
+from planner.catalogue import catalogue
+from planner.finding import Finding, error, nearest, warning
+
+
+def check(settings: StackSettings, declared: Declared) -> list[Finding]:
+    """All findings of the rules below, in the order of the file."""
+    rules = (
+        _empty(declared, settings),
+        _names(settings),
+        _pools(settings),
+        check_models(settings, declared),
+        _tenants(settings, declared),
+        _gateway(settings, declared),
+    )
+    return [finding for rule in rules for finding in rule]
+
+
+def _empty(declared: Declared, settings: StackSettings) -> Iterator[Finding]:
+    for path, names in (("pools", declared.pools), ("models", declared.models)):
+        if not names:
+            yield error(path, "is empty", "declare at least one")
+    for name, versions in declared.versions.items():
+        if not versions and isinstance(settings.models.get(name), ServedModelSettings):
+            yield error(f"models.{name}.versions", "is empty", "declare at least one")
+
+
+def _names(settings: StackSettings) -> Iterator[Finding]:
+    rule = "use lower-case letters, digits and dashes, starting with a letter"
+    named = [(f"pools.{n}", n) for n in settings.pools] + [(f"tenants.{n}", n) for n in settings.tenants]
+    named += [("namespace", settings.namespace)] + [(f"models.{n}", n) for n in settings.models]
+    yield from (
+        error(path, f"{name!r} cannot be a Kubernetes name", rule)
+        for path, name in named
+        if not naming.is_name(name)
+    )
+    for path, model, version in _versions(settings):
+        name = naming.version_name(model, version)
+        if naming.is_name(model) and not naming.is_name(name) and len(name) <= naming.MAX_NAME_LENGTH:
+            yield error(path, f"{version!r} cannot be a Kubernetes name", rule)
+        if len(name) > naming.MAX_WORKLOAD_NAME_LENGTH:
+            yield error(
+                path,
+                f"the name {name} has {len(name)} characters",
+                f"model and version together may have {naming.MAX_WORKLOAD_NAME_LENGTH - 1}",
+            )
+    if resolve.GATEWAY_NAME in settings.models:
+        yield error(f"models.{resolve.GATEWAY_NAME}", "is the gateway's own name", "choose another name")
+
+
+def _pools(settings: StackSettings) -> Iterator[Finding]:
+    for name, pool in settings.pools.items():
+        path = f"pools.{name}"
+        if pool.instance_type not in catalogue():
+            close = nearest(pool.instance_type, catalogue())
+            yield error(f"{path}.instance_type", f"{pool.instance_type!r} is not in the catalogue", close)
+        if pool.min > pool.max:
+            yield error(f"{path}.min", f"is {pool.min}, more than max {pool.max}", "lower min or raise max")
+
+
+def _tenants(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
+    if not settings.tenants:
+        yield warning("tenants", "is empty", "without tenants only the master key can call")
+    for name, tenant in settings.tenants.items():
+        if not tenant.models:
+            yield error(f"tenants.{name}.models", "is empty", nearest("", declared.models))
+        for model in tenant.models:
+            if model not in declared.models:
+                yield error(
+                    f"tenants.{name}.models", f"{model!r} is not a model", nearest(model, declared.models)
+                )
+
+
+def _gateway(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
+    gateway = settings.gateway
+    if gateway.replicas.min > gateway.replicas.max:
+        bounds = f"is {gateway.replicas.min}, more than max {gateway.replicas.max}"
+        yield error("gateway.replicas.min", bounds, "lower min or raise max")
+    if gateway.pool is not None and gateway.pool not in declared.pools:
+        yield error("gateway.pool", f"{gateway.pool!r} is not a pool", nearest(gateway.pool, declared.pools))
+    if gateway.ingress and gateway.ingress.class_name == "alb" and not gateway.ingress.certificate_arn:
+        yield error(
+            "gateway.ingress.certificate_arn", "is missing, and an ALB serves HTTPS only", "add the ACM ARN"
+        )
+    if gateway.ingress and gateway.ingress.class_name != "alb" and not gateway.ingress.tls_secret:
+        yield error(
+            "gateway.ingress.tls_secret", "is missing, and the API is served over TLS only", "add its name"
+        )
+    yield from image_findings(gateway.image, "gateway.image")
+    yield from gateway_findings(gateway_spec(settings))
+    outside = ingress_spec(settings)
+    if outside:
+        yield from ingress_findings(outside)
+
+
+def _versions(settings: StackSettings) -> Iterator[tuple[str, str, str]]:
+    for model_name, model in settings.models.items():
+        if isinstance(model, ServedModelSettings):
+            for version in model.versions:
+                yield f"models.{model_name}.versions.{version}", model_name, version

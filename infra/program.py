@@ -1,0 +1,68 @@
+"""Wires the components: the one file that sees all of them."""
+
+from typing import Any
+
+import pulumi
+
+from components import kube
+from components.gateway.component import Gateway, GatewayArgs
+from components.ingress_manifests import ALB, ingress
+from components.namespace import Namespace, NamespaceArgs
+from components.serving.model_version import ModelVersion, ModelVersionArgs
+from infra.providers import kubernetes_provider
+from infra.resolve import namespace_spec, token_secret, version_specs
+from infra.resolve_gateway import gateway_spec, ingress_spec, provider_key_env
+from infra.secrets import MASTER_KEY, provider_keys, token_keys
+from infra.settings import Stack
+from infra.summary import models_summary
+
+
+def build(stack: Stack) -> dict[str, Any]:
+    """Register every resource of the stack and return its outputs."""
+    settings, secrets = stack.settings, stack.secrets
+    for finding in stack.warnings:
+        pulumi.log.warn(str(finding))
+    opts = pulumi.ResourceOptions(providers=[kubernetes_provider(settings.cluster)])
+    versions = version_specs(settings)
+    gateway = gateway_spec(settings)
+    outside = ingress_spec(settings)
+    place = Namespace(
+        "namespace",
+        NamespaceArgs(
+            spec=namespace_spec(settings, versions, gateway),
+            host_paths=any(spec.cache.kind == "host_path" for spec in versions),
+            readiness_gates=outside is not None and outside.class_name == ALB,
+            model_tokens={token_secret(key).name: secrets[key] for key in token_keys(settings)},
+        ),
+        opts,
+    )
+    for spec in versions:
+        ModelVersion(spec.name, ModelVersionArgs(spec=spec, namespace=place.namespace), opts)
+    door = Gateway(
+        "gateway",
+        GatewayArgs(
+            spec=gateway,
+            namespace=place.namespace,
+            secret_env={
+                "LITELLM_MASTER_KEY": secrets[MASTER_KEY],
+                **{provider_key_env(key): secrets[key] for key in provider_keys(settings)},
+            },
+            tenant_keys=stack.tenant_keys,
+        ),
+        opts,
+    )
+    if outside:
+        kube.register(
+            "ingress",
+            kube.placed(ingress(outside, gateway), place.namespace),
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=door)),
+        )
+    return {
+        "models": models_summary(settings, versions),
+        "gateway": {
+            "service": f"{gateway.name}.{gateway.namespace}",
+            "port": gateway.service_port,
+            "url": f"https://{outside.hostname}" if outside else door.url,
+        },
+        "warnings": [str(finding) for finding in stack.warnings],
+    }

@@ -1,0 +1,185 @@
+"""From the stack file to frozen specs: presets filled in, sizes derived from the pool's nodes. Pure."""
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from components import naming
+from components.engines import default_version, engine_preset
+from components.gateway.model import GatewaySpec
+from components.serving.scaling import scaling_spec
+from components.spec import (
+    CacheVolume,
+    EngineSpec,
+    NamespaceSpec,
+    Resources,
+    ScalingSpec,
+    SecretKey,
+    VersionSpec,
+)
+from infra.stackfile.base import Settings
+from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
+from infra.stackfile.stack import StackSettings
+from planner.catalogue import catalogue
+
+GATEWAY_NAME = "gateway"
+
+_ENGINE_FIELDS = tuple(
+    sorted(
+        set(EngineSpec.model_fields) & set(VersionSettings.model_fields) - {"engine_version", "drain_seconds"}
+    )
+)
+
+
+@cache
+def presets() -> Mapping[str, Any]:
+    """The number tables by preset name, from presets.yaml."""
+    data: Mapping[str, Any] = yaml.safe_load(files("infra").joinpath("presets.yaml").read_text("utf-8"))
+    return data
+
+
+def number(settings: StackSettings, section: str, part: Settings, field: str) -> int:
+    """The stack file's own number, else the preset's."""
+    own = getattr(part, field)
+    return int(presets()[settings.preset][section][field] if own is None else own)
+
+
+def engine_spec(settings: StackSettings, model_name: str, version: VersionSettings) -> EngineSpec:
+    """Return what one replica runs: the version's own fields over its engine preset.
+
+    Draining takes as long as the longest stream the gateway allows, unless the version says otherwise.
+    """
+    chosen = dict(engine_preset(version.engine, version.preset)) if version.preset else {}
+    chosen |= {f: getattr(version, f) for f in _ENGINE_FIELDS if getattr(version, f) is not None}
+    if version.drain_seconds is None:
+        chosen["drain_seconds"] = number(settings, "gateway", settings.gateway, "longest_stream_seconds")
+    else:
+        chosen["drain_seconds"] = version.drain_seconds
+    return EngineSpec(
+        engine_version=version.engine_version or default_version(version.engine),
+        served_name=model_name,
+        **chosen,
+    )
+
+
+def version_resources(settings: StackSettings, version: VersionSettings) -> Resources:
+    """What one pod asks for: as given, else the share of the node that goes with its GPUs."""
+    node = catalogue()[settings.pools[version.pool].instance_type]
+    gpus = engine_spec(settings, "", version).gpus
+    share = presets()["node_share"]
+    part = gpus / node.gpus if node.gpus else 1
+    cpu = math.floor(node.allocatable_cpu_millicores * part * share["cpu"] / 100) * 100
+    memory = math.floor(node.allocatable_memory_mib * part * share["memory"] / 256) * 256
+    if version.cpu is not None:
+        cpu = round(version.cpu * 1000)
+    if version.memory_gib is not None:
+        memory = round(version.memory_gib * 1024)
+    return Resources(cpu_millicores=cpu, memory_mib=memory, memory_limit_mib=memory, gpus=gpus)
+
+
+def version_specs(settings: StackSettings) -> list[VersionSpec]:
+    """Specs of all versions of all models, in the order of the stack file."""
+    return [
+        _version_spec(settings, model_name, model, name, version)
+        for model_name, model in settings.models.items()
+        if isinstance(model, ServedModelSettings)
+        for name, version in model.versions.items()
+    ]
+
+
+def namespace_spec(
+    settings: StackSettings, versions: list[VersionSpec], gateway: GatewaySpec
+) -> NamespaceSpec:
+    """The namespace, large enough for every workload at its maximum while all of them roll.
+
+    A rolled pod that still drains counts like its successor: twice the maximum.
+    """
+    demands = [(v.resources, v.scaling.max if v.scaling else v.replicas or 1) for v in versions]
+    demands.append((gateway.resources, gateway.scaling.max))
+    return NamespaceSpec(
+        name=settings.namespace,
+        cpu_millicores=sum(2 * count * need.cpu_millicores for need, count in demands),
+        memory_mib=sum(2 * count * need.memory_limit_mib for need, count in demands),
+        gpus=sum(2 * count * need.gpus for need, count in demands),
+        pods=sum(2 * count for _, count in demands),
+    )
+
+
+def traffic(model: ServedModelSettings) -> dict[str, int]:
+    """Percent per version; all to the only version where nothing is said."""
+    return dict(model.traffic) if model.traffic is not None else dict.fromkeys(model.versions, 100)
+
+
+def longest_context(model: ServedModelSettings | ExternalModelSettings) -> int | None:
+    """Tokens that every version with traffic takes; None where one does not say."""
+    if isinstance(model, ExternalModelSettings):
+        return model.max_model_len
+    lengths = [v.max_model_len for name, v in model.versions.items() if traffic(model).get(name)]
+    known = [length for length in lengths if length is not None]
+    return min(known) if known and len(known) == len(lengths) else None
+
+
+def scaling_of(settings: StackSettings, model: ServedModelSettings, engine: EngineSpec) -> ScalingSpec | None:
+    """The autoscaler of one version.
+
+    Raises ValueError where the preset cannot follow this engine or a target is unknown to it.
+    """
+    if model.scaling is None:
+        return None
+    scaling = model.scaling
+    objectives = model.objectives
+    return scaling_spec(
+        preset=scaling.preset or presets()[settings.preset]["scaling"]["preset"],
+        engine=engine,
+        min_replicas=scaling.min,
+        max_replicas=scaling.max,
+        via=scaling.via,
+        targets=scaling.target,
+        ttft_seconds=objectives.ttft_p95_seconds if objectives else None,
+        tpot_seconds=objectives.tpot_p95_seconds if objectives else None,
+        prometheus_url=settings.observability.prometheus_url,
+    )
+
+
+def _version_spec(
+    settings: StackSettings, model_name: str, model: ServedModelSettings, name: str, version: VersionSettings
+) -> VersionSpec:
+    engine = engine_spec(settings, model_name, version)
+    scaling = scaling_of(settings, model, engine)
+    shm_gib = version.shm_gib
+    if shm_gib is None:
+        shm_gib = presets()["shm_gib"]["one_gpu" if engine.gpus == 1 else "more_gpus"]
+    return VersionSpec(
+        name=naming.version_name(model_name, name),
+        namespace=settings.namespace,
+        model=model_name,
+        version=name,
+        engine=engine,
+        pool=version.pool,
+        resources=version_resources(settings, version),
+        replicas=(version.replicas or 1) if scaling is None else None,
+        scaling=scaling,
+        cache=CacheVolume(
+            kind=version.cache.kind,
+            size_gib=version.cache.size_gib,
+            storage_class=settings.cluster.storage_class,
+            host_path=version.cache.host_path,
+        ),
+        shm_gib=shm_gib,
+        model_token=token_secret(version.model_token) if version.model_token else None,
+        startup_seconds=number(settings, "version", version, "startup_seconds"),
+        prestop_seconds=number(settings, "version", version, "prestop_seconds"),
+        margin_seconds=presets()[settings.preset]["version"]["margin_seconds"],
+        surge=version.surge,
+        gateway_labels=naming.selector("gateway", GATEWAY_NAME),
+        monitoring_namespace=settings.observability.monitoring_namespace,
+    )
+
+
+def token_secret(config_key: str) -> SecretKey:
+    """Where the model token of this config key lives in the cluster."""
+    return SecretKey(name=f"model-token-{config_key.replace('_', '-')}", key="token")

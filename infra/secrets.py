@@ -1,0 +1,79 @@
+"""Which secret config keys a stack file needs, and whether they are there as secrets. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
+from infra.stackfile.stack import StackSettings
+from planner.finding import Finding, error
+
+State = Literal["secret", "clear"]
+
+MASTER_KEY = "gateway_master_key"
+TENANT_KEYS = "tenant_keys"
+
+
+def provider_keys(settings: StackSettings) -> dict[str, str]:
+    """Config keys of the providers' API keys, each with the path of the setting that names it first."""
+    keys: dict[str, str] = {}
+    for name, model in settings.models.items():
+        if isinstance(model, ExternalModelSettings):
+            keys.setdefault(model.api_key, f"models.{name}.api_key")
+    return keys
+
+
+def token_keys(settings: StackSettings) -> dict[str, str]:
+    """Config keys of tokens for gated weights, each with the path of the setting that names it first."""
+    keys: dict[str, str] = {}
+    for name, model in settings.models.items():
+        if isinstance(model, ServedModelSettings):
+            for version_name, version in model.versions.items():
+                if version.model_token:
+                    keys.setdefault(version.model_token, f"models.{name}.versions.{version_name}.model_token")
+    return keys
+
+
+def required_secrets(settings: StackSettings) -> dict[str, str]:
+    """Config keys that must be set as secrets, each with the path of the setting that asks for it."""
+    redis = settings.gateway.redis
+    return {
+        MASTER_KEY: "gateway",
+        **({TENANT_KEYS: "tenants"} if settings.tenants else {}),
+        **provider_keys(settings),
+        **token_keys(settings),
+        **({redis.password: "gateway.redis.password"} if redis and redis.password else {}),
+    }
+
+
+def check_secrets(
+    settings: StackSettings,
+    states: Mapping[str, State],
+    key_holders: frozenset[str] | None,
+    missing: Callable[[str, str, str], Finding] = error,
+) -> list[Finding]:
+    """Find keys that are missing or given in clear, and tenants without a key.
+
+    `states` tells how each config key present is given; `key_holders` are the tenants `tenant_keys` has a
+    key for, None where that cannot be known (the whole object is one encrypted value). `missing` makes the
+    finding for what is not there: a file may be checked before its secrets are set.
+    """
+    findings = []
+    for key, path in sorted(required_secrets(settings).items()):
+        command = f"pulumi config set --secret llmserve:{key}"
+        if key == TENANT_KEYS:
+            command = f"pulumi config set --secret --path 'llmserve:{key}.<tenant>'"
+        if key not in states:
+            findings.append(missing(f"llmserve:{key}", f"is missing, and {path} needs it", command))
+        elif states[key] == "clear":
+            findings.append(error(f"llmserve:{key}", "is given in clear", f"{command}, and change the value"))
+    if key_holders is not None and TENANT_KEYS in states:
+        findings += [
+            missing(
+                f"llmserve:{TENANT_KEYS}.{tenant}",
+                f"is missing, and tenants.{tenant} needs a key",
+                f"pulumi config set --secret --path 'llmserve:{TENANT_KEYS}.{tenant}'",
+            )
+            for tenant in settings.tenants
+            if tenant not in key_holders
+        ]
+    return findings

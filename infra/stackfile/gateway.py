@@ -1,0 +1,105 @@
+"""Tenants and gateway of the stack file."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from infra.stackfile.base import PositiveInt, Seconds, Settings
+
+
+class TenantSettings(Settings):
+    """A key holder with limits."""
+
+    requests_per_minute: PositiveInt | None = None
+    """Requests a minute; None = the preset's."""
+    tokens_per_minute: PositiveInt | None = None
+    """Tokens a minute, prompt and answer; None = no limit."""
+    parallel_requests: PositiveInt | None = None
+    """Requests at once; None = no limit."""
+    models: tuple[str, ...]
+    """Models the tenant may ask for."""
+    priority: Literal["high", "normal", "low"] = "normal"
+    """Who goes first when a model is saturated."""
+
+
+class ReplicaSettings(Settings):
+    """Bounds of a replica count."""
+
+    min: PositiveInt = 2
+    """Fewest."""
+    max: PositiveInt = 4
+    """Most."""
+
+
+class IngressSettings(Settings):
+    """How clients outside the cluster reach the gateway."""
+
+    class_name: str = "alb"
+    """`alb`: AWS Load Balancer Controller. Any other: that IngressClass."""
+    hostname: str
+    """Host name of the API."""
+    certificate_arn: str | None = None
+    """ACM certificate (alb)."""
+    tls_secret: str | None = None
+    """Secret with the certificate (other classes)."""
+    internal: bool = True
+    """Only reachable from inside the VPC (alb)."""
+
+
+class RedisSettings(Settings):
+    """Redis that shares limits between gateway replicas."""
+
+    host: str
+    """Host name."""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 6379
+    """Port."""
+    tls: bool = True
+    """Encrypt the connection."""
+    password: str | None = None
+    """Name of the secret config key with the password."""
+
+
+class ContentFilterSettings(Settings):
+    """Prompts that are refused."""
+
+    blocked_words: tuple[str, ...] = ()
+    """Words, case does not matter."""
+    blocked_patterns: tuple[Literal["us_ssn", "email", "phone", "credit_card", "aws_access_key"], ...] = ()
+    """Prebuilt patterns."""
+
+
+class GatewaySettings(Settings):
+    """The one door to all models."""
+
+    image: str | None = None
+    """LiteLLM image with tag or digest; None = the one llmserve was tested with."""
+    pool: str | None = None
+    """Pool it runs on; None = any node without a taint."""
+    replicas: ReplicaSettings = ReplicaSettings()
+    """Bounds of its autoscaler."""
+    cpu: Annotated[float, Field(gt=0)] = 1.0
+    """CPU cores of a replica: about 90 requests/s or 1,000 chunks/s (docs/gateway.md)."""
+    memory_gib: Annotated[float, Field(gt=0)] = 1.0
+    """Memory of a replica."""
+    service_port: Annotated[int, Field(ge=1, le=65_535)] = 80
+    """Port of its Service."""
+    ingress: IngressSettings | None = None
+    """None = reachable inside the cluster only."""
+    redis: RedisSettings | None = None
+    """None = every replica counts limits alone."""
+    cors_origins: tuple[str, ...] = ()
+    """Browser origins that may call."""
+    content_filter: ContentFilterSettings | None = None
+    """None = no filter."""
+    request_timeout_seconds: PositiveInt | None = None
+    """Longest non-streamed answer."""
+    first_token_timeout_seconds: PositiveInt | None = None
+    """Longest wait for the first token, and between two."""
+    longest_stream_seconds: PositiveInt | None = None
+    """Longest streamed answer; drain, load balancer and grace times follow from it."""
+    retries: Annotated[int, Field(ge=0, le=5)] | None = None
+    """Further tries before fallbacks."""
+    cooldown_seconds: Seconds | None = None
+    """How long a failing version is left alone."""
+    prestop_seconds: Seconds | None = None
+    """Wait after leaving the Service before SIGTERM."""

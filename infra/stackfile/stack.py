@@ -1,0 +1,61 @@
+"""The whole of `llmserve:settings`: cluster, pools, models, tenants, gateway, observability."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from infra.stackfile.base import PositiveInt, Settings
+from infra.stackfile.gateway import GatewaySettings, TenantSettings
+from infra.stackfile.models import ModelSettings
+
+
+class ClusterSettings(Settings):
+    """Where the program runs."""
+
+    kind: Literal["existing"] = "existing"
+    """`existing`: any cluster you own (EKS, kind, k3s, the laptop's), by its kubeconfig context."""
+    context: str
+    """Context of the kubeconfig ($KUBECONFIG or ~/.kube/config)."""
+    storage_class: str | None = None
+    """StorageClass of `cache: {kind: pvc}`; None = the cluster's default."""
+
+
+class PoolSettings(Settings):
+    """Nodes of one kind, labelled `llmserve.dev/pool: <name>`."""
+
+    instance_type: str
+    """EC2 instance type of the catalogue; gives GPUs, CPU and memory of a node."""
+    min: Annotated[int, Field(ge=0)] = 0
+    """Fewest nodes."""
+    max: PositiveInt
+    """Most nodes. The laptop, which has no autoscaler, makes this many."""
+
+
+class ObservabilitySettings(Settings):
+    """Who watches."""
+
+    monitoring_namespace: str = "monitoring"
+    """Namespace of Prometheus, the only one that may scrape."""
+    prometheus_url: str | None = None
+    """Where KEDA asks (`scaling: {via: keda}`)."""
+
+
+class StackSettings(Settings):
+    """`llmserve:settings`: what one environment serves, on what, to whom."""
+
+    preset: Literal["current", "textbook"] = "current"
+    """Numbers taken where a setting is not given: current best practice, or the source documents'."""
+    namespace: str = "llmserve"
+    """Kubernetes namespace of everything."""
+    cluster: ClusterSettings
+    """Where it runs."""
+    pools: dict[str, PoolSettings]
+    """Nodes by pool name."""
+    models: dict[str, ModelSettings]
+    """What clients may ask for, by public name."""
+    tenants: dict[str, TenantSettings]
+    """Who may ask, by name."""
+    gateway: GatewaySettings = GatewaySettings()
+    """How they ask."""
+    observability: ObservabilitySettings = ObservabilitySettings()
+    """How it is watched."""

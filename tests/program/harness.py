@@ -1,0 +1,161 @@
+"""Runs the whole program under a recorder: no engine, no provider, every registration kept with its options."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format
+from pulumi.runtime import mocks, settings, stack
+from pulumi.runtime.config import set_all_config
+
+SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One registered resource as the engine would have been asked for it."""
+
+    type: str
+    name: str
+    parent: str
+    provider: str
+    inputs: dict[str, Any]
+    dependencies: tuple[str, ...]
+    urn: str
+    protect: bool
+    custom: bool
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Inputs with secret wrappers opened."""
+        opened: dict[str, Any] = open_secrets(self.inputs)
+        return opened
+
+
+def open_secrets(value: Any) -> Any:
+    """Replace each secret wrapper by its plain value."""
+    if isinstance(value, dict):
+        if SECRET_SIGNATURE in value and "value" in value:
+            return open_secrets(value["value"])
+        return {key: open_secrets(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [open_secrets(child) for child in value]
+    return value
+
+
+@dataclass
+class Deployment:
+    """What one run of the program registered."""
+
+    registrations: list[Registration] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, type_: str) -> list[Registration]:
+        """All of one type, as in `kubernetes:apps/v1:Deployment`."""
+        return [r for r in self.registrations if r.type == type_]
+
+    def one(self, type_: str, name: str) -> Registration:
+        """The one of this type and name."""
+        (found,) = [r for r in self.of(type_) if r.name == name]
+        return found
+
+    def __iter__(self) -> Iterator[Registration]:
+        return iter(self.registrations)
+
+
+class _Immediate(ThreadPoolExecutor):
+    """Runs each call at once, where it is made: the SDK's worker threads would each leak an event loop."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as problem:  # noqa: BLE001 - handed to whoever waits, as an executor does
+            future.set_exception(problem)
+        return future
+
+
+class _NoInvokes(mocks.Mocks):
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        raise AssertionError(f"unexpected invoke of {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        state = dict(args.inputs)
+        if args.typ.startswith("kubernetes:"):  # the provider names what has no name, in preview too
+            state["metadata"] = {"name": f"{args.name}-1a2b3c4d", **state.get("metadata", {})}
+        return f"{args.name}-id", state
+
+
+class _Recorder(mocks.MockMonitor):
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(_NoInvokes())
+        self._deployment = deployment
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        response = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            self._deployment.registrations.append(
+                Registration(
+                    type=request.type,
+                    name=request.name,
+                    parent=request.parent.rsplit("::", 1)[-1],
+                    provider=request.provider,
+                    inputs=json_format.MessageToDict(request.object),
+                    dependencies=tuple(sorted(d.rsplit("::", 1)[-1] for d in request.dependencies)),
+                    urn=response.urn,
+                    protect=request.protect,
+                    custom=request.custom,
+                )
+            )
+        return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        if request.urn.split("::")[-2] == "pulumi:pulumi:Stack" and request.outputs.fields:
+            self._deployment.outputs = open_secrets(json_format.MessageToDict(request.outputs))
+        return super().RegisterResourceOutputs(request)
+
+
+def deploy(
+    program: Callable[[], None],
+    config: Mapping[str, Any],
+    secrets: Mapping[str, Any],
+    *,
+    preview: bool = False,
+    clear: Mapping[str, Any] | None = None,
+) -> Deployment:
+    """Run `program` once with a fresh event loop, monitor and config; raises what the program raises.
+
+    `config` values and `secrets` are without the `llmserve:` prefix; `clear` are keys given without --secret.
+    """
+    deployment = Deployment()
+    everything = {**config, **secrets, **(clear or {})}
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(_Immediate())
+    asyncio.set_event_loop(loop)
+    recorder = _Recorder(deployment)
+    mocks.set_mocks(
+        recorder.mocks, project="llmserve", stack="test", preview=preview, monitor=recorder
+    )
+    set_all_config(
+        {f"llmserve:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in everything.items()},
+        [f"llmserve:{key}" for key in secrets],
+    )
+    settings.ROOT.set(None)  # set_mocks made a root stack; the program's own, with its outputs, comes now
+    try:
+        loop.run_until_complete(stack.run_in_stack(program))
+    finally:
+        loop.close()
+        asyncio.set_event_loop(None)
+    return deployment
+
+
+def manifests(deployment: Deployment) -> list[dict[str, Any]]:
+    """Kubernetes objects of a run, secrets opened."""
+    return [r.manifest for r in deployment if r.type.startswith("kubernetes:")]
+
+
+__all__ = ["Deployment", "Registration", "deploy", "manifests", "open_secrets", "pulumi"]
