@@ -24,6 +24,8 @@ _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
 }
 
+_NEEDED_BY_PODS = ("ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "ServiceAccount")
+
 
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Register one manifest; kinds without a typed class become a CustomResource."""
@@ -54,16 +56,17 @@ def register_all(
 ) -> dict[str, pulumi.CustomResource]:
     """Register manifests as `<name>-<key>` in their order.
 
-    A workload also waits for what was listed before it (service account, policies, config), which no value
-    of its own carries.
+    A workload also waits for what its pods need before they start, which no value of its own carries. It must
+    not wait for its Service: that is ready only once a pod is.
     """
     resources: dict[str, pulumi.CustomResource] = {}
     for key, manifest in manifests.items():
-        before = list(resources.values()) if manifest["kind"] == "Deployment" else None
+        workload = manifest["kind"] == "Deployment"
+        before = [made for other, made in resources.items() if manifests[other]["kind"] in _NEEDED_BY_PODS]
         resources[key] = register(
             f"{name}-{key}",
             placed(manifest, namespace),
-            pulumi.ResourceOptions(parent=parent, depends_on=before),
+            pulumi.ResourceOptions(parent=parent, depends_on=before if workload else None),
         )
     return resources
 

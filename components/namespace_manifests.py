@@ -1,6 +1,6 @@
 """The namespace and what holds for everything in it: pod security, quota, closed network. Pure."""
 
-from components import naming
+from components import naming, quantity
 from components.spec import Manifest, NamespaceSpec
 
 _POD_SECURITY = "pod-security.kubernetes.io"
@@ -44,8 +44,8 @@ def resource_quota(spec: NamespaceSpec) -> Manifest:
         "spec": {
             "hard": {
                 "pods": str(spec.pods),
-                "requests.cpu": f"{spec.cpu_millicores}m",
-                "requests.memory": f"{spec.memory_mib}Mi",
+                "requests.cpu": quantity.cpu(spec.cpu_millicores),
+                "requests.memory": quantity.mebibytes(spec.memory_mib),
                 f"requests.{naming.GPU_RESOURCE}": str(spec.gpus),
             }
         },

@@ -9,7 +9,7 @@ from infra.declared import Declared
 from infra.stackfile.models import ScalingSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
-from planner.finding import Finding, error, nearest
+from planner.finding import Finding, error, nearest, warning
 
 
 def check_models(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
@@ -80,10 +80,15 @@ def _version(
     pool = settings.pools.get(version.pool)
     if pool and pool.instance_type in catalogue():
         yield from _fits_node(settings, path, version, pool.instance_type)
-    if version.cache.kind == "host_path" and not version.cache.host_path:
-        yield error(
-            f"{path}.cache.host_path", "is missing, and the kind is host_path", "add the node's folder"
-        )
+    if version.model_token and version.engine == "ollama":
+        yield error(f"{path}.model_token", "has no meaning: ollama takes none", "remove it")
+    if version.cache.kind == "host_path":
+        if not version.cache.host_path:
+            yield error(
+                f"{path}.cache.host_path", "is missing, and the kind is host_path", "add the node's folder"
+            )
+        security = "uses a folder of the node, so that pod security cannot be enforced in the namespace"
+        yield warning(f"{path}.cache.kind", security, "use empty_dir or pvc, or accept it")
 
 
 def _fits_node(
@@ -110,6 +115,11 @@ def _fits_node(
                 f"{wanted:g} does not fit a {instance_type}, which has {allocatable:.2f} for pods",
                 "lower it or use a larger type",
             )
+    if version.shm_gib and version.shm_gib * 1024 >= resources.memory_mib:
+        have = f"the pod's {resources.memory_mib / 1024:g} GiB of memory"
+        yield error(
+            f"{path}.shm_gib", f"{version.shm_gib} is not less than {have}", "lower it or raise memory_gib"
+        )
 
 
 def _fallbacks(settings: StackSettings, declared: Declared) -> Iterator[Finding]:

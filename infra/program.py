@@ -11,8 +11,8 @@ from components.namespace import Namespace, NamespaceArgs
 from components.serving.model_version import ModelVersion, ModelVersionArgs
 from infra.providers import kubernetes_provider
 from infra.resolve import namespace_spec, token_secret, version_specs
-from infra.resolve_gateway import gateway_spec, ingress_spec, provider_key_env
-from infra.secrets import MASTER_KEY, provider_keys, token_keys
+from infra.resolve_gateway import gateway_environment, gateway_spec, ingress_spec
+from infra.secret_keys import token_keys
 from infra.settings import Stack
 from infra.summary import models_summary
 
@@ -43,10 +43,7 @@ def build(stack: Stack) -> dict[str, Any]:
         GatewayArgs(
             spec=gateway,
             namespace=place.namespace,
-            secret_env={
-                "LITELLM_MASTER_KEY": secrets[MASTER_KEY],
-                **{provider_key_env(key): secrets[key] for key in provider_keys(settings)},
-            },
+            secret_env={env: secrets[key] for env, key in gateway_environment(settings).items()},
             tenant_keys=stack.tenant_keys,
         ),
         opts,

@@ -3,6 +3,7 @@
 from components import naming
 from components.engines import adapter
 from components.gateway.gw_auth import CLIENT_PATHS
+from components.gateway.litellm import MASTER_KEY_ENV, REDIS_PASSWORD_ENV
 from components.gateway.model import (
     Backend,
     ContentFilter,
@@ -16,6 +17,7 @@ from components.gateway.model import (
 from components.gateway.timeouts import deregistration_seconds, idle_timeout_seconds
 from components.spec import Resources, ScalingMetric, ScalingRule, ScalingSpec
 from infra.resolve import GATEWAY_NAME, engine_spec, number, presets, traffic
+from infra.secret_keys import MASTER_KEY, provider_keys
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 
@@ -101,6 +103,16 @@ def ingress_spec(settings: StackSettings) -> IngressSpec | None:
         deregistration_seconds=deregistration_seconds(longest),
         paths=CLIENT_PATHS,
     )
+
+
+def gateway_environment(settings: StackSettings) -> dict[str, str]:
+    """Secret config keys the gateway's pods need, by environment variable."""
+    redis = settings.gateway.redis
+    return {
+        MASTER_KEY_ENV: MASTER_KEY,
+        **({REDIS_PASSWORD_ENV: redis.password} if redis and redis.password else {}),
+        **{provider_key_env(key): key for key in provider_keys(settings)},
+    }
 
 
 def provider_key_env(config_key: str) -> str:

@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 from infra import mistakes
 from infra.checks import check
 from infra.declared import Declared
-from infra.secrets import TENANT_KEYS, State, check_secrets, required_secrets
+from infra.secret_keys import TENANT_KEYS, State, check_secrets, required_secrets
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, Severity, error, warning
 

@@ -13,4 +13,4 @@ def assert_snapshot(name: str, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     recorded = path.read_text(encoding="utf-8") if path.exists() else ""
-    assert text == recorded, f"{name} differs from the golden file; `make snap` rewrites it, review the change"
+    assert text == recorded, f"{name} differs from the golden file; review, then `make snap`"

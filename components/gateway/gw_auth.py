@@ -1,7 +1,4 @@
-"""LiteLLM custom-auth hook: tenants' keys from a mounted file of hashes, read again whenever it changes.
-
-Runs in the gateway pod without the rest of this repository; LiteLLM is imported when a request comes.
-"""
+"""LiteLLM custom-auth hook: tenants' keys by hash from a mounted file. Runs without this repository."""
 
 import hashlib
 import hmac

@@ -26,13 +26,14 @@ def gateway_manifests(spec: GatewaySpec, *, environment_secret: Any) -> dict[str
 
     `environment_secret` is the name of the Secret of `provider_secret`.
     """
+    config = config_map(spec)
     return {
         "service-account": service_account(spec),
-        "config": config_map(spec),
+        "config": config,
         "network-policy": network_policy(spec),
         "service": service(spec),
         "disruption-budget": disruption_budget(spec),
-        "deployment": deployment(spec, environment_secret),
+        "deployment": deployment(spec, config["metadata"]["name"], environment_secret),
         "scaler": scaler(spec.name, spec.namespace, _labels(spec), spec.scaling),
     }
 
@@ -64,15 +65,19 @@ def tenant_keys_secret(spec: GatewaySpec, document: Any) -> Manifest:
 
 def config_map(spec: GatewaySpec) -> Manifest:
     """config.yaml and the custom-auth hook, under a name that changes with them."""
+    data = {
+        "config.yaml": yaml.safe_dump(litellm.render(spec.model), sort_keys=False),
+        "gw_auth.py": Path(__file__).with_name("gw_auth.py").read_text("utf-8"),
+    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": _metadata(spec, _config_name(spec)),
-        "data": _config(spec),
+        "metadata": _metadata(spec, f"{spec.name}-{naming.content_hash(data)}"),
+        "data": data,
     }
 
 
-def deployment(spec: GatewaySpec, environment_secret: Any) -> Manifest:
+def deployment(spec: GatewaySpec, config_name: str, environment_secret: Any) -> Manifest:
     """The Deployment, without `replicas`: the autoscaler owns the count.
 
     A pod is added before one is taken away, and the one taken away finishes its streams beside the others.
@@ -91,7 +96,7 @@ def deployment(spec: GatewaySpec, environment_secret: Any) -> Manifest:
             "progressDeadlineSeconds": one_pod_seconds,
             "revisionHistoryLimit": REVISIONS_KEPT,
             "template": pod_template(
-                spec, metadata["labels"], _config_name(spec), _keys_secret_name(spec), environment_secret
+                spec, metadata["labels"], config_name, _keys_secret_name(spec), environment_secret
             ),
         },
     }
@@ -177,18 +182,6 @@ def _outside_ports(spec: GatewaySpec) -> list[int]:
                 url = urlsplit(backend.base_url or "https:")
                 ports.add(url.port or (80 if url.scheme == "http" else 443))
     return sorted(ports)
-
-
-def _config(spec: GatewaySpec) -> dict[str, str]:
-    hook = Path(__file__).with_name("gw_auth.py").read_text("utf-8")
-    return {
-        "config.yaml": yaml.safe_dump(litellm.render(spec.model), sort_keys=False),
-        "gw_auth.py": hook,
-    }
-
-
-def _config_name(spec: GatewaySpec) -> str:
-    return f"{spec.name}-{naming.content_hash(_config(spec))}"
 
 
 def _keys_secret_name(spec: GatewaySpec) -> str:

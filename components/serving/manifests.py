@@ -3,9 +3,8 @@
 import posixpath
 from typing import Any
 
-from components import naming
+from components import naming, quantity
 from components.engines import adapter
-from components.serving import quantity
 from components.serving.pod import config_name, pod_template
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest, VersionSpec

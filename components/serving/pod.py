@@ -4,10 +4,9 @@ import math
 import posixpath
 from typing import Any
 
-from components import naming
+from components import naming, quantity
 from components.engines import adapter
 from components.engines.base import CACHE_PATH, TEMP_PATH, EngineContainer, Probe
-from components.serving import quantity
 from components.spec import VersionSpec
 
 PROBE_PERIOD_SECONDS = 10

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.serving import quantity
+from components import quantity
 from components.serving.scaling import SERIES, presets
 from components.spec import Manifest, ScalingMetric, ScalingRule, ScalingSpec
 

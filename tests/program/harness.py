@@ -1,4 +1,4 @@
-"""Runs the whole program under a recorder: no engine, no provider, every registration kept with its options."""
+"""Runs the whole program under a recorder: no engine, no provider, every registration kept."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ class _Immediate(ThreadPoolExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as problem:  # noqa: BLE001 - handed to whoever waits, as an executor does
+        except Exception as problem:  # handed to whoever waits, as an executor does
             future.set_exception(problem)
         return future
 
@@ -137,9 +137,7 @@ def deploy(
     loop.set_default_executor(_Immediate())
     asyncio.set_event_loop(loop)
     recorder = _Recorder(deployment)
-    mocks.set_mocks(
-        recorder.mocks, project="llmserve", stack="test", preview=preview, monitor=recorder
-    )
+    mocks.set_mocks(recorder.mocks, project="llmserve", stack="test", preview=preview, monitor=recorder)
     set_all_config(
         {f"llmserve:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in everything.items()},
         [f"llmserve:{key}" for key in secrets],

@@ -28,7 +28,8 @@ def deployed(raw: dict[str, Any], *, preview: bool = False) -> Deployment:
 def test_the_identity_of_every_resource_is_as_recorded(stack: str) -> None:
     deployment = deployed(stack_config(stack))
     identities = sorted([r.type, r.name, r.parent] for r in deployment)
-    assert_snapshot(f"identities/{stack}.yaml", yaml.safe_dump(identities, default_flow_style=None, width=200))
+    text = yaml.safe_dump(identities, default_flow_style=None, width=200)
+    assert_snapshot(f"identities/{stack}.yaml", text)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -76,7 +77,8 @@ def test_a_tenants_clear_key_appears_in_no_registration_even_opened() -> None:
 
 def test_where_an_autoscaler_owns_the_count_the_deployment_has_none() -> None:
     deployment = deployed(valid())
-    scaled = {r.manifest["spec"]["scaleTargetRef"]["name"] for r in deployment.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")}
+    scalers = deployment.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")
+    scaled = {r.manifest["spec"]["scaleTargetRef"]["name"] for r in scalers}
     assert scaled == {"chat-v1", "chat-v2", "gateway"}
     for registration in deployment.of("kubernetes:apps/v1:Deployment"):
         has_count = "replicas" in registration.manifest["spec"]
@@ -100,7 +102,8 @@ def test_moving_traffic_changes_only_the_gateways_config_and_deployment() -> Non
 def test_a_version_without_traffic_is_deployed_but_not_routed() -> None:
     deployment = deployed(with_value("models.chat.traffic", {"v1": 100}))
     assert deployment.one("kubernetes:apps/v1:Deployment", "chat-v2-deployment")
-    config = yaml.safe_load(deployment.one("kubernetes:core/v1:ConfigMap", "gateway-config").manifest["data"]["config.yaml"])
+    config_map = deployment.one("kubernetes:core/v1:ConfigMap", "gateway-config").manifest
+    config = yaml.safe_load(config_map["data"]["config.yaml"])
     routed = {(entry["model_name"], entry["model_info"]["id"]) for entry in config["model_list"]}
     assert ("chat", "chat-v1") in routed
     assert ("chat", "chat-v2") not in routed
@@ -149,7 +152,11 @@ def test_the_outputs_name_every_model_with_its_versions_and_weights() -> None:
         "replicas": {"min": 1, "max": 2},
     }
     assert outputs["models"]["openai"] == {"openai": {"engine": "openai", "weight_percent": 100}}
-    assert outputs["gateway"] == {"service": "gateway.llmserve", "port": 80, "url": "http://gateway.llmserve:80"}
+    assert outputs["gateway"] == {
+        "service": "gateway.llmserve",
+        "port": 80,
+        "url": "http://gateway.llmserve:80",
+    }
 
 
 def test_a_recorder_run_of_one_stack_takes_less_than_two_seconds() -> None:

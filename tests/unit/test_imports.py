@@ -1,6 +1,7 @@
 """Imports point one way (docs/architecture.md), read from the code itself."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ SHARED_NAMES = {("local", "components.naming")}
 """Exceptions: the laptop's nodes carry the labels the manifests select by."""
 PURE = (
     "planner/**/*.py",
+    "components/images.py",
     "components/naming.py",
+    "components/quantity.py",
+    "components/*/pod.py",
     "components/spec.py",
     "components/**/*manifests*.py",
     "components/engines/**/*.py",
@@ -31,7 +35,7 @@ PURE = (
     "infra/resolve*.py",
     "infra/checks.py",
     "infra/mistakes.py",
-    "infra/secrets.py",
+    "infra/secret_keys.py",
     "infra/stackfile/*.py",
 )
 
@@ -78,3 +82,8 @@ def test_no_package_is_an_empty_room() -> None:
     for package in OURS:
         code = [p for p in (ROOT / package).rglob("*.py") if p.name != "__init__.py"]
         assert code, f"{package} has no content"
+
+
+def test_no_module_of_the_program_hides_one_of_pythons_own() -> None:
+    names = {path.stem for path in (ROOT / "infra").iterdir()}
+    assert not names & sys.stdlib_module_names, "`main: infra` puts that folder first on the path"

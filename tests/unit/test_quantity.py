@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.serving import quantity
+from components import quantity
 
 _UNITS = {"m": 1 / 1000, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 _BINARY = {"Mi": 1, "Gi": 1024, "Ti": 1024**2, "Pi": 1024**3}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.secrets import check_secrets, required_secrets
+from infra.secret_keys import check_secrets, required_secrets
 from infra.settings import check_settings, check_stack_file
 from planner.finding import Severity
 from tests.stack_files import ROOT, STACKS, stack_config, valid, with_value, without
@@ -53,6 +53,8 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("unknown engine version", with_value(f"{VERSION}.engine_version", "0.1.0"), f"{VERSION}.engine_version", "0.33.0"),
     ("more GPUs than a node has", with_value(f"{VERSION}.tensor_parallel", 4), f"{VERSION}.pool", "larger type"),
     ("more memory than a node has", with_value(f"{VERSION}.memory_gib", 64), f"{VERSION}.memory_gib", "larger type"),
+    ("shared memory over memory", with_value(f"{VERSION}.shm_gib", 24, with_value(f"{VERSION}.memory_gib", 24)), f"{VERSION}.shm_gib", "raise memory_gib"),
+    ("token for an engine that takes none", with_value("models.summary.versions.tgi", {"engine": "ollama", "model": "m:1", "pool": "l4", "model_token": "hf"}), "models.summary.versions.tgi.model_token", "remove it"),
     ("host path missing", with_value(f"{VERSION}.cache", {"kind": "host_path"}), f"{VERSION}.cache.host_path", "folder"),
     ("KEDA without Prometheus", with_value("models.chat.scaling", {"max": 2, "via": "keda"}), "observability.prometheus_url", "add it"),
     ("unknown scaling target", with_value("models.chat.scaling", {"max": 2, "target": {"waiting": 5}}), "models.chat.scaling", "waiting_requests"),

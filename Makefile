@@ -1,0 +1,88 @@
+# Everything is started from here; `make help` lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+STACK ?= local
+VENV := .venv
+RUN := $(VENV)/bin
+# The environment is made anew exactly when what it is made of changes.
+READY := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml | cksum | tr ' ' -)
+
+# $(call timed,what is done,command): say what is done, do it, say how long it took.
+timed = @printf '== %s\n' "$(1)"; started=$$SECONDS; $(2) || exit $$?; printf '   %s s\n' $$((SECONDS - started))
+
+.PHONY: help setup tools plugins up down preview status check test unit program engine bench schema snap fmt lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## make the Python environment .venv from pinned, hashed requirements
+
+$(READY):
+	@command -v $(PYTHON) > /dev/null || { echo 'setup: no $(PYTHON) on PATH; install Python 3.11 or newer'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "setup: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) -V); name another: make PYTHON=python3.12"; exit 1; }
+	@$(RUN)/python -c 'import pip' 2> /dev/null || $(PYTHON) -m venv --clear $(VENV) || \
+	  { echo 'setup: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu install python3-venv'; exit 1; }
+	$(call timed,setup: installing the pinned requirements into $(VENV),$(RUN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.ready-* && touch $@
+
+tools: setup ## find or build pulumi and the Kubernetes programs into .local/bin
+	@$(RUN)/python -m tools.build
+
+plugins: setup ## try again to download the official Pulumi plugins
+	@$(RUN)/llmserve local plugins
+
+up: setup ## bring the whole stack up on this machine
+	@$(RUN)/llmserve local up
+
+down: setup ## remove every process, port and file of `make up`; keeps the built programs
+	@$(RUN)/llmserve local down
+
+preview: setup ## show what `pulumi up` would do: make preview STACK=local|dev|prod
+	@$(RUN)/llmserve local preview --stack $(STACK)
+
+status: setup ## show what runs on this machine
+	@$(RUN)/llmserve local status
+
+check: setup ## format, lint, types, unit and program tests; under a minute
+	$(call timed,format,$(RUN)/ruff format --check .)
+	$(call timed,lint,$(RUN)/ruff check .)
+	$(call timed,types,$(RUN)/mypy)
+	@$(MAKE) unit program
+
+test: setup ## everything: check, then the real engine on a real control plane
+	@$(MAKE) check tools engine
+
+unit: setup ## tests of pure functions
+	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest tests/unit)
+
+program: setup ## tests of the whole program against a recorder
+	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest tests/program)
+
+engine: tools ## tests with the real engine and a real API server
+	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are simulated,$(RUN)/python -m pytest tests/engine)
+
+bench: tools ## how times grow with the number of models
+	@$(RUN)/python -m tests.bench
+
+schema: setup ## write docs/stack.schema.json, by which editors complete stack files
+	@$(RUN)/llmserve schema > docs/.stack.schema.json && mv docs/.stack.schema.json docs/stack.schema.json
+
+snap: setup ## rewrite the golden files; review the change
+	@LLMSERVE_SNAP=1 $(RUN)/python -m pytest tests/unit tests/program
+
+fmt: setup ## format and mend what can be mended
+	@$(RUN)/ruff format . && $(RUN)/ruff check --fix .
+
+lock: ## compile requirements/*.in again (needs uv)
+	@for name in base dev go; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+clean: ## `make down`, then delete .local and .venv; the caches of Go and pip in your home stay
+	@if [ -d .local ]; then $(MAKE) down; fi
+	rm -rf .local $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
