@@ -13,7 +13,8 @@ READY := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml | cksum 
 # $(call timed,what is done,command): say what is done, do it, say how long it took.
 timed = @printf '== %s\n' "$(1)"; started=$$SECONDS; $(2) || exit $$?; printf '   %s s\n' $$((SECONDS - started))
 
-.PHONY: help setup tools plugins up down preview status check test unit program engine bench schema snap fmt lock clean
+.PHONY: help setup tools plugins up down preview status check test format lint types unit program engine \
+  bench schema snap fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,22 +50,31 @@ status: setup ## show what runs on this machine
 	@$(RUN)/llmserve local status
 
 check: setup ## format, lint, types, unit and program tests; under a minute
-	$(call timed,format,$(RUN)/ruff format --check .)
-	$(call timed,lint,$(RUN)/ruff check .)
-	$(call timed,types,$(RUN)/mypy)
-	@$(MAKE) unit program
+	@SECONDS=0; $(MAKE) format lint types unit program && echo "check: all well in $$SECONDS s"
 
 test: setup ## everything: check, then the real engine on a real control plane
-	@$(MAKE) check tools engine
+	@SECONDS=0; $(MAKE) check tools engine && echo "test: all well in $$SECONDS s"
+
+format: setup ## is everything formatted
+	$(call timed,format,$(RUN)/ruff format --check --quiet .)
+
+lint: setup ## the rules of pyproject.toml
+	$(call timed,lint,$(RUN)/ruff check --quiet .)
+
+types: setup ## mypy, strict
+	$(call timed,types,$(RUN)/mypy)
 
 unit: setup ## tests of pure functions
-	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest tests/unit)
+	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest -q tests/unit)
 
 program: setup ## tests of the whole program against a recorder
-	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest tests/program)
+	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest -q tests/program)
 
 engine: tools ## tests with the real engine and a real API server
-	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are simulated,$(RUN)/python -m pytest tests/engine)
+	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are simulated,$(RUN)/python -m pytest -q tests/engine)
+
+e2e: tools ## tests of pods that run: process node and simulated engines
+	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest tests/e2e)
 
 bench: tools ## how times grow with the number of models
 	@$(RUN)/python -m tests.bench
@@ -73,7 +83,7 @@ schema: setup ## write docs/stack.schema.json, by which editors complete stack f
 	@$(RUN)/llmserve schema > docs/.stack.schema.json && mv docs/.stack.schema.json docs/stack.schema.json
 
 snap: setup ## rewrite the golden files; review the change
-	@LLMSERVE_SNAP=1 $(RUN)/python -m pytest tests/unit tests/program
+	@LLMSERVE_SNAP=1 $(RUN)/python -m pytest -q tests/unit tests/program
 
 fmt: setup ## format and mend what can be mended
 	@$(RUN)/ruff format . && $(RUN)/ruff check --fix .
@@ -82,6 +92,9 @@ lock: ## compile requirements/*.in again (needs uv)
 	@for name in base dev go; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --override requirements/litellm-override.txt \
+	  requirements/litellm.in -o requirements/litellm.txt
 
 clean: ## `make down`, then delete .local and .venv; the caches of Go and pip in your home stay
 	@if [ -d .local ]; then $(MAKE) down; fi

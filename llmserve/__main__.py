@@ -1,0 +1,5 @@
+"""`python -m llmserve`."""
+
+from llmserve.cli import main
+
+main()

@@ -1,0 +1,66 @@
+"""Where things lie: the checkout, and its `.local` folder that holds all a laptop run makes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+KEPT_BY_DOWN = ("bin", "go")
+"""What `down` leaves in `.local`: the programs, which take minutes to build, and the Go that built them."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one checkout."""
+
+    root: Path
+    """Folder of Pulumi.yaml, absolute."""
+
+    @property
+    def state(self) -> Path:
+        """All that is made by running; git ignores it."""
+        return self.root / ".local"
+
+    @property
+    def programs(self) -> Path:
+        """Programs that `make tools` found or built."""
+        return self.state / "bin"
+
+    @property
+    def plugins(self) -> Path:
+        """Launchers of the stand-ins, first on PATH where they are used."""
+        return self.state / "plugins"
+
+    @property
+    def backend(self) -> Path:
+        """Pulumi's state of the laptop's stacks."""
+        return self.state / "backend"
+
+    @property
+    def passphrase(self) -> Path:
+        """Random passphrase that encrypts that state's secrets."""
+        return self.state / "passphrase"
+
+    @property
+    def keys(self) -> Path:
+        """One file per generated secret; a tenant's file is its API key."""
+        return self.state / "keys"
+
+    @property
+    def logs(self) -> Path:
+        """Output of quiet commands."""
+        return self.state / "logs"
+
+    def stack_file(self, stack: str) -> Path:
+        """Return the committed stack file."""
+        return self.root / f"Pulumi.{stack}.yaml"
+
+    def generated_stack_file(self, stack: str) -> Path:
+        """Return the copy with generated secrets, the one pulumi reads."""
+        return self.state / f"Pulumi.{stack}.yaml"
+
+
+def find(start: Path) -> Layout | None:
+    """Return the checkout that `start` lies in, or None."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "Pulumi.yaml").is_file():
+            return Layout(folder)
+    return None

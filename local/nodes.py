@@ -1,0 +1,97 @@
+"""The stack file's pools as Kubernetes nodes of the laptop's control plane. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.naming import GPU_PRESENT_LABEL, GPU_RESOURCE, GPU_TAINT, POOL_LABEL
+from planner.catalogue import InstanceType, catalogue
+
+KWOK_ANNOTATION = "kwok.x-k8s.io/node"
+"""Nodes that carry it with the value `fake` are kept alive by kwok, which also plays their pods."""
+CAPACITY_LABEL = "eks.amazonaws.com/capacityType"
+ZONES = ("a", "b", "c")
+REGION = "local-1"
+ROOT_DISK_GIB = 20
+"""Disk of a node without local NVMe: the default diskSize of an EKS managed node group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeSpec:
+    """One node to be."""
+
+    name: str
+    pool: str
+    instance_type: str
+    zone: str
+
+
+def nodes_of(settings: Mapping[str, Any]) -> list[NodeSpec]:
+    """Return the nodes of a stack file's `llmserve:settings`: each pool's `max`, over three zones.
+
+    The laptop has no node autoscaler, so a pool stands at its largest size all the time.
+    """
+    return [
+        NodeSpec(
+            name=f"{name}-{number}",
+            pool=name,
+            instance_type=pool["instance_type"],
+            zone=f"{REGION}{ZONES[number % len(ZONES)]}",
+        )
+        for name, pool in sorted(settings["pools"].items())
+        for number in range(pool["max"])
+    ]
+
+
+def node_manifest(node: NodeSpec) -> dict[str, Any]:
+    """Return the Node as EKS would register it, with kwok's annotation added."""
+    instance = catalogue()[node.instance_type]
+    gpu = instance.gpus > 0
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": node.name,
+            "annotations": {KWOK_ANNOTATION: "fake"},
+            "labels": {
+                "kubernetes.io/arch": "amd64",
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/hostname": node.name,
+                "node.kubernetes.io/instance-type": node.instance_type,
+                "topology.kubernetes.io/region": REGION,
+                "topology.kubernetes.io/zone": node.zone,
+                CAPACITY_LABEL: "ON_DEMAND",
+                POOL_LABEL: node.pool,
+                **({GPU_PRESENT_LABEL: "true"} if gpu else {}),
+            },
+        },
+        "spec": {
+            "taints": [{"key": GPU_TAINT, "value": "true", "effect": "NoSchedule"}] if gpu else [],
+        },
+        "status": {"capacity": _capacity(instance), "allocatable": _allocatable(instance)},
+    }
+
+
+def _capacity(instance: InstanceType) -> dict[str, str]:
+    return {
+        "cpu": str(instance.vcpu),
+        "memory": f"{instance.memory_gib}Gi",
+        **_same_in_both(instance),
+    }
+
+
+def _allocatable(instance: InstanceType) -> dict[str, str]:
+    return {
+        "cpu": f"{instance.allocatable_cpu_millicores}m",
+        "memory": f"{instance.allocatable_memory_mib}Mi",
+        **_same_in_both(instance),
+    }
+
+
+def _same_in_both(instance: InstanceType) -> dict[str, str]:
+    nvme = f"{instance.nvme_gb}G" if instance.nvme_gb else None
+    return {
+        "pods": str(instance.allocatable_pods),
+        "ephemeral-storage": nvme or f"{ROOT_DISK_GIB}Gi",
+        **({GPU_RESOURCE: str(instance.gpus)} if instance.gpus else {}),
+    }

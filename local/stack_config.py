@@ -1,0 +1,91 @@
+"""The stack file that pulumi reads: the committed one plus generated secrets, in `.local`."""
+
+import copy
+import hashlib
+import secrets
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.engine import PROJECT, Engine
+from local.errors import LocalError
+from local.layout import Layout
+from local.private import write_private
+
+PLACEHOLDER = "placeholder-made-by-make-up-not-a-real-key"
+MASTER_KEY, TENANT_KEYS = "gateway_master_key", "tenant_keys"
+"""Secrets that can be generated; any other is a key to something outside and becomes a placeholder."""
+SALT, SOURCE = "encryptionsalt", "# made by `make up` from the committed stack file "
+
+
+def load_settings(path: Path) -> dict[str, Any]:
+    """Return `llmserve:settings` of a stack file; raise LocalError if there is none."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings: dict[str, Any] = document["config"][f"{PROJECT}:settings"]
+    except FileNotFoundError:
+        raise LocalError(f"there is no {path.name} beside Pulumi.yaml") from None
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise LocalError(f"{path.name} has no readable `config: {PROJECT}:settings:` ({error})") from None
+    return settings
+
+
+def prepare(engine: Engine, stack: str, secret_keys: Collection[str]) -> Path:
+    """Bring the generated stack file up to date and return it; make the stack if there is none.
+
+    `secret_keys` are the config keys the stack file needs as secrets. A value once generated is kept in
+    `.local/keys` and never changes; one put there by hand, such as a real provider key, is used as it is.
+    Values reach pulumi by stdin.
+    """
+    layout = engine.layout
+    generated = layout.generated_stack_file(stack)
+    committed = layout.stack_file(stack).read_text(encoding="utf-8")
+    settings = load_settings(layout.stack_file(stack))
+    wanted = _secret_values(layout, secret_keys, settings["tenants"])
+    marker = f"{SOURCE}{hashlib.sha256((committed + repr(sorted(wanted.items()))).encode()).hexdigest()}"
+    if generated.is_file() and generated.read_text(encoding="utf-8").startswith(marker):
+        return generated
+    previous = yaml.safe_load(generated.read_text(encoding="utf-8")) if generated.is_file() else {}
+    content = copy.deepcopy(yaml.safe_load(committed))
+    content.pop(SALT, None)
+    if SALT in previous:
+        content[SALT] = previous[SALT]
+    (layout.state / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="utf-8")
+    write_private(generated, yaml.safe_dump(content, sort_keys=False))
+    _make_stack(engine, stack)
+    for path, value in wanted.items():
+        arguments = ("config", "set", "--secret", "--path", f"{PROJECT}:{path}", "--stack", stack)
+        engine.read(*arguments, stdin=value, cwd=layout.state)
+    write_private(generated, f"{marker}\n{generated.read_text(encoding='utf-8')}")
+    return generated
+
+
+def _make_stack(engine: Engine, stack: str) -> None:
+    """Create the stack if needed, in `.local`: `stack init` writes to the stack file beside Pulumi.yaml."""
+    kept = engine.layout.backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    if not kept.is_file():
+        engine.read("stack", "init", stack, "--no-select", cwd=engine.layout.state)
+
+
+def _secret_values(layout: Layout, keys: Collection[str], tenants: Collection[str]) -> dict[str, str]:
+    """Return the value of every secret by its config path, generating what is missing."""
+    values = {}
+    for key in sorted(keys):
+        if key == TENANT_KEYS:
+            for tenant in sorted(tenants):
+                values[f'{TENANT_KEYS}["{tenant}"]'] = _kept(layout.keys / tenant, _new_key())
+        else:
+            values[key] = _kept(layout.keys / key, _new_key() if key == MASTER_KEY else PLACEHOLDER)
+    return values
+
+
+def _kept(path: Path, fresh: str) -> str:
+    if not path.is_file():
+        write_private(path, fresh)
+    return path.read_text(encoding="utf-8").strip()
+
+
+def _new_key() -> str:
+    return f"sk-{secrets.token_urlsafe(32)}"

@@ -1,0 +1,177 @@
+"""`make up`: from nothing to a running stack, each step timed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local import cluster, plugins, report, stack_config
+from local.engine import PROJECT, Engine, laptop_environment, with_plugins
+from local.errors import LocalError
+from local.kubectl import Kubectl
+from local.layout import Layout
+from local.nodes import nodes_of
+
+STACK = "local"
+READY_TIMEOUT_SECONDS = 120
+POLL_SECONDS = 0.5
+
+
+class Steps:
+    """Announces each step and keeps its time."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time what runs inside."""
+        self.console.print(f"[bold]{name}[/bold]")
+        started = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - started
+
+    def table(self) -> Table:
+        """Return the times, and their sum."""
+        table = Table("step", "seconds", title="time")
+        for name, seconds in self.seconds.items():
+            table.add_row(name, f"{seconds:.1f}")
+        table.add_row("total", f"{sum(self.seconds.values()):.1f}", style="bold")
+        return table
+
+
+def up(layout: Layout, secret_keys: Collection[str], console: Console, *, quiet: bool) -> None:
+    """Bring the `local` stack up and print what runs; raise LocalError if a step fails."""
+    steps = Steps(console)
+    with steps.step("tools"):
+        build_tools(layout)
+    with steps.step("control plane"):
+        plane = start_control_plane(layout)
+        console.print(f"  Kubernetes API at {plane.server}, context {plane.context}")
+    with steps.step("plugins and stack file"):
+        engine, answers = open_engine(layout, console)
+        config = stack_config.prepare(engine, STACK, secret_keys)
+    with steps.step("pulumi up"):
+        log = layout.logs / "up.log" if quiet else None
+        arguments = ("--yes", "--skip-preview", "--suppress-outputs", "--config-file", str(config))
+        run_pulumi(engine, "up", *arguments, log=log)
+    with steps.step("pods ready"):
+        outputs = report.outputs(engine, STACK)
+        kubectl = Kubectl(layout.programs / "kubectl", plane.kubeconfig)
+        wait_until_ready(kubectl, outputs, console)
+    report.show(report.collect(layout, outputs), console)
+    console.print(steps.table())
+    report.show_simulated(layout, answers, secret_keys, console)
+
+
+def preview(layout: Layout, stack: str, secret_keys: Collection[str], console: Console) -> None:
+    """Show what `pulumi up` would do to `stack`; changes nothing of it.
+
+    The `local` stack is compared with what runs here. Another stack is compared with its own state where
+    PULUMI_BACKEND_URL names that; without it the preview is a rehearsal on the laptop's control plane.
+    """
+    build_tools(layout)
+    if stack != STACK and "PULUMI_BACKEND_URL" in os.environ:
+        console.print("  your own backend, secrets and kubeconfig are used", highlight=False)
+        environment = os.environ | {"PATH": os.pathsep.join([str(layout.programs), os.environ["PATH"]])}
+        run_pulumi(Engine(layout, environment), "preview", stack=stack)
+        return
+    start_control_plane(layout)
+    engine, _ = open_engine(layout, console)
+    if stack != STACK:
+        context = stack_config.load_settings(layout.stack_file(stack))["cluster"]["context"]
+        path = layout.state / f"kubeconfig-{stack}"
+        cluster.write_kubeconfig(layout.state, context, path)
+        engine = Engine(layout, engine.environment | {"KUBECONFIG": str(path)})
+        console.print(
+            f"  PULUMI_BACKEND_URL is not set: a rehearsal of a new stack {stack}, with made-up secrets, "
+            f"on the laptop's control plane in place of {context}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    config = stack_config.prepare(engine, stack, secret_keys)
+    run_pulumi(engine, "preview", "--config-file", str(config), stack=stack)
+
+
+def status(layout: Layout) -> dict[str, Any]:
+    """Return what runs now, with the models of the last `up`."""
+    made = (layout.backend / ".pulumi" / "stacks" / PROJECT / f"{STACK}.json").is_file()
+    outputs = report.outputs(Engine(layout, laptop_environment(layout)), STACK) if made else {}
+    return report.collect(layout, outputs)
+
+
+def build_tools(layout: Layout) -> None:
+    """Find or build the programs, showing the progress."""
+    result = subprocess.run([sys.executable, "-m", "tools.build"], cwd=layout.root, check=False)
+    if result.returncode == 130:
+        raise KeyboardInterrupt
+    if result.returncode != 0:
+        raise LocalError("the programs are not there, see above")
+
+
+def start_control_plane(layout: Layout) -> cluster.ControlPlane:
+    """Start the control plane with the nodes of the committed `local` stack file."""
+    settings = stack_config.load_settings(layout.stack_file(STACK))
+    return cluster.start(layout.state, layout.programs, nodes_of(settings))
+
+
+def open_engine(layout: Layout, console: Console, *, retry: bool = False) -> tuple[Engine, plugins.Plugins]:
+    """Return the laptop's pulumi, and say who answers for its plugins."""
+    environment = laptop_environment(layout)
+    answers = plugins.decide(layout, environment, retry=retry)
+    console.print(f"  {answers}", highlight=False, soft_wrap=True)
+    return Engine(layout, with_plugins(layout, environment, answers)), answers
+
+
+def run_pulumi(
+    engine: Engine, verb: str, *arguments: str, stack: str = STACK, log: Path | None = None
+) -> None:
+    """Run pulumi on a stack; raise LocalError if it fails."""
+    released = engine.release_stale_lock(stack)
+    if released:
+        print(f"  {released}", flush=True)
+    status = engine.stream(
+        verb, "--stack", stack, "--suppress-permalink=true", "--suppress-progress", *arguments, log=log
+    )
+    if status != 0:
+        told = f"it said, at the end of {log}:\n{_tail(log)}" if log else "its own words are above"
+        raise LocalError(f"pulumi {verb} ended with status {status}; {told}")
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(encoding="utf-8").splitlines()[-25:])
+
+
+def wait_until_ready(kubectl: Kubectl, outputs: dict[str, Any], console: Console) -> None:
+    """Wait for every pod of the stack, autoscalers' first steps included.
+
+    Raises LocalError naming the pods that do not become Ready, and why.
+    """
+    namespace = report.namespace(outputs)
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    said = ""
+    while True:
+        pods = kubectl.list("pods", "-n", namespace)
+        waiting = [pod for pod in pods if not report.is_ready(pod)]
+        behind = report.scalers_behind(kubectl.list("hpa", "-n", namespace))
+        now = f"  {len(pods) - len(waiting)} of {len(pods)} pods Ready"
+        if behind:
+            now += f"; autoscaler still to make its least replicas: {', '.join(behind)}"
+        if now != said:
+            console.print(now, highlight=False, soft_wrap=True)
+            said = now
+        if pods and not waiting and not behind:
+            return
+        if time.monotonic() > deadline:
+            reasons = [f"  {pod['metadata']['name']}: {report.why_not_ready(pod)}" for pod in waiting]
+            reasons += [f"  autoscaler {name}: fewer replicas than its least" for name in behind]
+            raise LocalError("\n".join([f"not Ready after {READY_TIMEOUT_SECONDS} s:", *reasons]))
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,99 @@
+"""`make bench`: how times grow with the number of models. It proves nothing about AWS or the real plugins."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from infra.settings import check_settings, check_stack_file
+from tests.engine.checkout import Checkout, make_checkout
+from tests.program.harness import deploy
+from tests.program.test_program import run
+from tests.stack_files import ROOT, secrets_for, stack_config, valid
+
+COUNTS = (1, 10, 50)
+REPEATS = 3
+
+
+def settings_with(models: int) -> dict[str, Any]:
+    """Valid settings for the laptop with this many served models of one version each."""
+    raw = valid()
+    version = raw["models"]["chat"]["versions"]["v1"]
+    raw["cluster"] = stack_config("local")["cluster"]
+    raw["models"] = {
+        f"model-{number}": {"versions": {"v1": dict(version)}, "scaling": {"min": 1, "max": 2}}
+        for number in range(models)
+    }
+    raw["tenants"] = {"search": {"models": list(raw["models"])}}
+    return raw
+
+
+def seconds_of(action: Callable[[], object]) -> list[float]:
+    """Seconds of each of `REPEATS` runs, after one that does not count."""
+    action()
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def write_stack_file(path: Path, raw: dict[str, Any]) -> None:
+    """Write a stack file with these settings and no secrets."""
+    config = {"pulumi:disable-default-providers": ["aws", "kubernetes"], "llmserve:settings": raw}
+    path.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+
+
+def measure(models: int, checkout: Checkout) -> dict[str, list[float]]:
+    """Seconds of a check, a recorder run and a real preview of a stack with this many models."""
+    raw = settings_with(models)
+    errors = [finding for finding in check_settings(raw)[1] if finding.severity == "error"]
+    if errors:
+        raise SystemExit(f"bench: {errors[0]}")
+    path = checkout.layout.stack_file("local")
+    write_stack_file(path, raw)
+    checkout.run("preview")  # makes the stack and its secrets
+    engine = checkout.plugged_engine()
+    config = str(checkout.layout.generated_stack_file("local"))
+    return {
+        "check": seconds_of(lambda: check_stack_file(path)),
+        "recorder": seconds_of(lambda: deploy(run, {"settings": raw}, secrets_for(raw))),
+        "preview": seconds_of(lambda: engine.read("preview", "--stack", "local", "--config-file", config)),
+    }
+
+
+def main() -> None:
+    """Print the table; medians, and the range behind them."""
+    console = Console()
+    table = Table(
+        "models", "check", "recorder", "pulumi preview", title=f"seconds: median of {REPEATS} (range)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = make_checkout(Path(folder), ROOT / ".local" / "bin")
+        try:
+            for models in COUNTS:
+                console.print(f"measuring {models} models ...", highlight=False)
+                row = measure(models, checkout)
+                table.add_row(str(models), *(_cell(row[name]) for name in ("check", "recorder", "preview")))
+        finally:
+            checkout.run("down")
+    console.print(table)
+    console.print(
+        "check: llmserve check without starting Python. recorder: the whole program without an engine.\n"
+        "pulumi preview: real engine on the laptop's control plane, nothing applied yet."
+    )
+
+
+def _cell(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tiny Pulumi programs, and what runs them, for the tests of the stand-ins."""
