@@ -53,7 +53,7 @@ check: setup ## format, lint, types, unit and program tests; under a minute
 	@SECONDS=0; $(MAKE) format lint types unit program && echo "check: all well in $$SECONDS s"
 
 test: setup ## everything: check, then the real engine on a real control plane
-	@SECONDS=0; $(MAKE) check tools engine && echo "test: all well in $$SECONDS s"
+	@SECONDS=0; $(MAKE) check tools engine e2e && echo "test: all well in $$SECONDS s"
 
 format: setup ## is everything formatted
 	$(call timed,format,$(RUN)/ruff format --check --quiet .)

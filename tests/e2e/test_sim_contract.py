@@ -9,9 +9,9 @@ import pytest
 
 from components.engines import adapter
 from components.spec import EngineName
+from tests.e2e.test_sim_start import CHAT, Sim, free_port
 from tests.stack_files import ROOT
 from tests.unit.strategies import engine_spec
-from tests.e2e.test_sim_start import CHAT, Sim, free_port
 
 ADDRESS = "127.18.0.8"
 """The ports are the manifests', so the address is the tests' own."""

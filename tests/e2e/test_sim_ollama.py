@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.stack_files import ROOT
 from tests.e2e.test_sim_start import CHAT, TOO_LONG, Sim
+from tests.stack_files import ROOT
 
 
 def ollama(sim: Sim, *argv: str) -> subprocess.CompletedProcess[str]:
