@@ -49,7 +49,6 @@ def test_a_t4_cannot_do_bfloat16_and_a_version_is_text() -> None:
     assert chips()["RTX PRO 6000"].compute_capability == "12.0"
 
 
-
 def test_types_are_frozen() -> None:
     with pytest.raises(ValidationError):
         catalogue()["g5.xlarge"].__setattr__("gpus", 2)
