@@ -71,7 +71,7 @@ program: setup ## tests of the whole program against a recorder
 	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest -q tests/program)
 
 engine: tools ## tests with the real engine and a real API server
-	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are simulated,$(RUN)/python -m pytest -q tests/engine)
+	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are simulated,$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/engine)
 
 e2e: tools ## tests of pods that run: process node and simulated engines
 	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest tests/e2e)

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,22 +68,40 @@ class Engine:
             if output:
                 output.close()
 
+    def restore_checkpoint(self, stack: str) -> str | None:
+        """Put the last whole state in place of one that a killed pulumi left half written; say so.
+
+        Raises LocalError if there is none. What was made since is taken over by the next `up`.
+        """
+        state = self.layout.backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+        kept = state.with_name(f"{state.name}.bak")
+        if _is_whole(state) or not (state.exists() or kept.exists()):
+            return None
+        if not _is_whole(kept):
+            raise LocalError(f"pulumi's state of stack {stack} cannot be read; `make down` begins anew")
+        for path in (kept, kept.with_name(f"{kept.name}.attrs")):
+            if path.exists():
+                shutil.copyfile(path, path.with_name(path.name.replace(".bak", "")))
+        return "state: an earlier run was killed while it wrote; the last whole state was put back"
+
     def release_stale_lock(self, stack: str) -> str | None:
         """Remove the lock of a pulumi that was killed; return a line that says so.
 
         Raises LocalError if its owner still works.
         """
         folder = self.layout.backend / ".pulumi" / "locks" / "organization" / PROJECT / stack
-        pids = [json.loads(path.read_text(encoding="utf-8"))["pid"] for path in folder.glob("*.json")]
+        locks = list(folder.glob("*.json"))
+        pids = [json.loads(path.read_text(encoding="utf-8"))["pid"] for path in locks if _is_whole(path)]
         working = [pid for pid in pids if processes.is_running(pid, "pulumi")]
         if working:
             raise LocalError(
                 f"another pulumi (pid {working[0]}) is at work on stack {stack}; wait until it has ended"
             )
-        if not pids:
+        if not locks:
             return None
         self.read("cancel", "--yes", "--stack", stack)
-        return f"lock: the pulumi of an earlier run (pid {pids[0]}) is gone, its lock was removed"
+        owner = f"pid {pids[0]}" if pids else "killed while it wrote its lock"
+        return f"lock: the pulumi of an earlier run ({owner}) is gone, its lock was removed"
 
 
 def laptop_environment(layout: Layout) -> dict[str, str]:
@@ -118,6 +137,15 @@ def with_plugins(layout: Layout, environment: Mapping[str, str], answers: plugin
         "PATH": os.pathsep.join([str(layout.plugins), environment["PATH"]]),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of pulumi's backend was written to its end."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -58,6 +58,7 @@ def up(layout: Layout, secret_keys: Collection[str], console: Console, *, quiet:
         console.print(f"  Kubernetes API at {plane.server}, context {plane.context}")
     with steps.step("plugins and stack file"):
         engine, answers = open_engine(layout, console)
+        mend(engine, STACK, console)
         config = stack_config.prepare(engine, STACK, secret_keys)
     with steps.step("pulumi up"):
         log = layout.logs / "up.log" if quiet else None
@@ -97,6 +98,7 @@ def preview(layout: Layout, stack: str, secret_keys: Collection[str], console: C
             highlight=False,
             soft_wrap=True,
         )
+    mend(engine, stack, console)
     config = stack_config.prepare(engine, stack, secret_keys)
     run_pulumi(engine, "preview", "--config-file", str(config), stack=stack)
 
@@ -123,21 +125,25 @@ def start_control_plane(layout: Layout) -> cluster.ControlPlane:
     return cluster.start(layout.state, layout.programs, nodes_of(settings))
 
 
-def open_engine(layout: Layout, console: Console, *, retry: bool = False) -> tuple[Engine, plugins.Plugins]:
+def open_engine(layout: Layout, console: Console) -> tuple[Engine, plugins.Plugins]:
     """Return the laptop's pulumi, and say who answers for its plugins."""
     environment = laptop_environment(layout)
-    answers = plugins.decide(layout, environment, retry=retry)
+    answers = plugins.decide(layout, environment, retry=False)
     console.print(f"  {answers}", highlight=False, soft_wrap=True)
     return Engine(layout, with_plugins(layout, environment, answers)), answers
+
+
+def mend(engine: Engine, stack: str, console: Console) -> None:
+    """Clear away what a killed pulumi left behind, and say so."""
+    for told in (engine.restore_checkpoint(stack), engine.release_stale_lock(stack)):
+        if told:
+            console.print(f"  {told}", highlight=False, soft_wrap=True)
 
 
 def run_pulumi(
     engine: Engine, verb: str, *arguments: str, stack: str = STACK, log: Path | None = None
 ) -> None:
     """Run pulumi on a stack; raise LocalError if it fails."""
-    released = engine.release_stale_lock(stack)
-    if released:
-        print(f"  {released}", flush=True)
     status = engine.stream(
         verb, "--stack", stack, "--suppress-permalink=true", "--suppress-progress", *arguments, log=log
     )

@@ -61,6 +61,10 @@ class PythonHost(Plugin):
         for child in self._children:
             child.kill()
 
+    def handshake(self, _request: Any) -> Any:
+        """Agree on the protocol; nothing of it is optional here."""
+        return language_pb2.LanguageHandshakeResponse()
+
     def get_required_packages(self, _request: Any) -> Any:
         """Ask for nothing beforehand: the engine looks for each plugin when it first needs it."""
         return language_pb2.GetRequiredPackagesResponse()

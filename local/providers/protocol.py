@@ -25,9 +25,8 @@ Json = dict[str, Any]
 
 UNKNOWN = rpc.UNKNOWN  # stands on the wire for a value that is not known during a preview
 INFO, WARNING = engine_pb2.INFO, engine_pb2.WARNING
-# A wait may take ten minutes and must not starve another call, least of all the one that cancels it. Threads
-# are made on demand, and the engine bounds how many calls are under way.
-MAX_CALLS = 4096
+# A wait may take minutes and must not starve another call, least of all the one that cancels it.
+MAX_CALLS = 4096  # threads are made on demand, and the engine bounds how many calls are under way
 
 
 class PluginError(Exception):

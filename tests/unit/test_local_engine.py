@@ -149,3 +149,32 @@ def test_a_stack_file_that_cannot_be_read_is_one_message(tmp_path: Path) -> None
 def test_the_checkout_is_found_from_any_folder_inside(tmp_path: Path) -> None:
     assert find(ROOT / "tests" / "unit") == Layout(ROOT)
     assert find(tmp_path) is None
+
+
+def checkpoint(layout: Layout, **contents: str) -> Path:
+    folder = layout.backend / ".pulumi/stacks/llmserve"
+    folder.mkdir(parents=True)
+    for suffix, content in contents.items():
+        (folder / f"local.json{'.bak' if suffix == 'bak' else ''}").write_text(content)
+    return folder / "local.json"
+
+
+def test_a_half_written_state_is_replaced_by_the_last_whole_one(layout: Layout) -> None:
+    state = checkpoint(layout, now='{"version": 3, "chec', bak='{"version": 3}')
+    told = Engine(layout, {}).restore_checkpoint("local")
+    assert told is not None
+    assert "put back" in told
+    assert state.read_text() == '{"version": 3}'
+
+
+def test_a_whole_state_is_left_alone_and_none_at_all_is_no_fault(layout: Layout) -> None:
+    assert Engine(layout, {}).restore_checkpoint("local") is None
+    state = checkpoint(layout, now='{"version": 3}', bak="")
+    assert Engine(layout, {}).restore_checkpoint("local") is None
+    assert state.read_text() == '{"version": 3}'
+
+
+def test_a_state_of_which_nothing_whole_is_left_is_told_with_the_way_out(layout: Layout) -> None:
+    checkpoint(layout, now="")
+    with pytest.raises(LocalError, match="make down"):
+        Engine(layout, {}).restore_checkpoint("local")

@@ -115,6 +115,13 @@ def test_a_secret_said_in_other_words_is_the_same() -> None:
     assert changed(a("Secret", stringData={"k": "1"}), stringData=None, data={"k": "MQ=="}).paths == {}
 
 
+@pytest.mark.parametrize("new", [{"stringData": UNKNOWN}, {"stringData": {"k": UNKNOWN}}, {"data": UNKNOWN}])
+def test_a_secret_that_is_not_known_yet_may_change(new: dict[str, Any]) -> None:
+    change = changed(a("Secret", stringData={"k": "1"}), **new)
+    assert change.replacing
+    assert change.replacing == [*change.paths]
+
+
 @pytest.mark.parametrize(
     ("metadata", "default", "paths"),
     [

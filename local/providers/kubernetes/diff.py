@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from local.providers.kubernetes.objects import SECRET, annotation, metadata_of, with_data
-from local.providers.protocol import Json
+from local.providers.protocol import Json, has_unknown
 
 # Fields that need a new object, by group and kind: as in provider/pkg/provider/diff.go of pulumi-kubernetes,
 # which lacks the last five.
@@ -44,7 +44,8 @@ def compare(object_id: str, old: Json, new: Json, default_namespace: str, mutabl
     """
     old_group, group = (str(inputs.get("apiVersion")).rpartition("/")[0] for inputs in (old, new))
     kind = new.get("kind")
-    if (new.get("apiVersion"), kind) == SECRET and with_data(old).get("data") == with_data(new).get("data"):
+    is_known_secret = (new.get("apiVersion"), kind) == SECRET and not has_unknown([old, new])
+    if is_known_secret and with_data(old).get("data") == with_data(new).get("data"):
         old, new = with_data(old), with_data(new)  # moved between data and stringData, but the same
     paths = dict(_differences(old, new, ""))
     fixed = IMMUTABLE.get(f"{group}/{kind}", "").split()

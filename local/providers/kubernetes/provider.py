@@ -123,9 +123,7 @@ class KubernetesProvider(protocol.Plugin):
             return wire.ReadResponse()
         is_ours, outputs = bool(inputs.get("kind")), objects.outputs_of(live)
         seen = objects.guarded(objects.projected(inputs, live) if is_ours else objects.imported(live))
-        if is_ours and (
-            lack := self._lack(live, inputs)
-        ):  # to be told, else the next `up` would call it good
+        if is_ours and (lack := self._lack(live, inputs)):  # else the next `up` would call it good
             raise PartialFailureError(request.id, outputs, seen, lack)
         return wire.ReadResponse(id=request.id, properties=encode(outputs), inputs=encode(seen))
 
@@ -142,9 +140,7 @@ class KubernetesProvider(protocol.Plugin):
         end = time.monotonic() + SERVED_SECONDS
         while not place.collection:
             if time.monotonic() > end or self._stop.wait(0.25):
-                raise PluginError(
-                    f"the cluster serves no {inputs['kind']} in {inputs['apiVersion']}: define it first"
-                )
+                raise PluginError(f"the cluster serves no {inputs['kind']} in {inputs['apiVersion']}")
             place = self._place(request, inputs)
         if is_new and not self._settings.upsert and self._cluster.get(place.path):
             what = f"{inputs['kind']} {place.object_id} exists, but not in this stack"

@@ -30,9 +30,8 @@ class Kubeconfig:
             self._loader = LOADER(content, settings.get("context"), config_base_path=str(folder))
             self.context, parts = (self._loader.current_context[key] for key in ("name", "context"))
             self.namespace: str = parts.get("namespace") or "default"
-            self.cluster = {entry["name"]: entry["cluster"] for entry in content["clusters"]}[
-                parts["cluster"]
-            ]
+            clusters = {entry["name"]: entry["cluster"] for entry in content["clusters"]}
+            self.cluster = clusters[parts["cluster"]]
             users = {entry["name"]: entry["user"] for entry in content.get("users") or []}
             self._has_command = "exec" in users.get(parts.get("user"), {})
         except ConfigException as error:
