@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,16 +67,23 @@ class Deployment:
         return iter(self.registrations)
 
 
-class _Immediate(ThreadPoolExecutor):
-    """Runs each call at once, where it is made: the SDK's worker threads would each leak an event loop."""
+class _Workers(ThreadPoolExecutor):
+    """The SDK's worker threads, each with an event loop that is closed: on its own the SDK would leak it."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as problem:  # handed to whoever waits, as an executor does
-            future.set_exception(problem)
-        return future
+    def __init__(self) -> None:
+        self._loops: list[asyncio.AbstractEventLoop] = []
+        super().__init__(initializer=self._give_loop)
+
+    def _give_loop(self) -> None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self._loops.append(loop)
+
+    def close(self) -> None:
+        """End the threads and close their loops."""
+        self.shutdown()
+        for loop in self._loops:
+            loop.close()
 
 
 class _NoInvokes(mocks.Mocks):
@@ -134,7 +141,8 @@ def deploy(
     deployment = Deployment()
     everything = {**config, **secrets, **(clear or {})}
     loop = asyncio.new_event_loop()
-    loop.set_default_executor(_Immediate())
+    workers = _Workers()
+    loop.set_default_executor(workers)
     asyncio.set_event_loop(loop)
     recorder = _Recorder(deployment)
     mocks.set_mocks(recorder.mocks, project="llmserve", stack="test", preview=preview, monitor=recorder)
@@ -146,6 +154,7 @@ def deploy(
     try:
         loop.run_until_complete(stack.run_in_stack(program))
     finally:
+        workers.close()
         loop.close()
         asyncio.set_event_loop(None)
     return deployment
