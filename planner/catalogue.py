@@ -1,6 +1,5 @@
 """EC2 instance types and their GPUs, read once from `data/ec2_types.yaml`."""
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -75,11 +74,6 @@ def catalogue() -> Mapping[str, InstanceType]:
             for name, row in _rows(group)
         }
     )
-
-
-def nearest(name: str) -> list[str]:
-    """Return up to three known instance types that look like `name`, best first."""
-    return difflib.get_close_matches(name, catalogue(), n=3)
 
 
 @cache

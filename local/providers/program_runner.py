@@ -1,7 +1,6 @@
 """Runs a Pulumi program for the language host: a script, started by the program's own python.
 
 Standard input carries one JSON object (settings, config, secret keys): no secret is in argv or environment.
-Exit status 0: done; `ERROR_SHOWN`: failed, and the user was told why; anything else: the program's own.
 """
 
 import sys
@@ -22,7 +21,7 @@ try:
 except ImportError:
     sys.exit(f"there is no pulumi in {sys.prefix}: install the program's requirements there")
 
-ERROR_SHOWN = 32
+ERROR_SHOWN = 32  # exit status: failed, and the user was told why
 
 
 def run(order: dict[str, Any]) -> int:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from planner.catalogue import catalogue, chips, nearest
+from planner.catalogue import catalogue, chips
 
 
 def test_a_gpu_type_carries_the_numbers_of_its_source() -> None:
@@ -47,11 +47,6 @@ def test_the_one_type_without_a_listed_price_says_none_instead_of_zero() -> None
 def test_a_t4_cannot_do_bfloat16_and_a_version_is_text() -> None:
     assert chips()["T4"].bf16 is False
     assert chips()["RTX PRO 6000"].compute_capability == "12.0"
-
-
-def test_a_misspelt_type_gets_the_nearest_names() -> None:
-    assert nearest("g6.2xlrage")[0] == "g6.2xlarge"
-    assert nearest("nothing-like-it") == []
 
 
 def test_types_are_frozen() -> None:

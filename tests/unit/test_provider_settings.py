@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local.providers.kubernetes.client import Cluster
 from local.providers.kubernetes.settings import Kubeconfig, Settings, is_other_cluster
 from local.providers.protocol import UNKNOWN, PluginError
 
@@ -125,3 +126,17 @@ def test_objects_are_made_anew_only_in_another_cluster(
     old: dict[str, str], new: dict[str, str], expected: bool
 ) -> None:
     assert is_other_cluster(old, new) is expected
+
+
+@pytest.mark.parametrize(
+    ("server", "proxied"),
+    [("https://127.0.0.1:6443", False), ("https://eks.example", True)],
+    ids=["loopback", "cloud"],
+)
+def test_a_laptops_own_server_is_never_asked_through_a_proxy(
+    server: str, proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "internal.example")
+    pool = Cluster(Kubeconfig({"kubeconfig": kubeconfig(server)}))._pool
+    assert (pool.proxy is not None) is proxied

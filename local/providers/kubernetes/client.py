@@ -28,10 +28,7 @@ Tell = Callable[[str], None]
 
 
 class ApiError(PluginError):
-    """The server refused (`code`: HTTP status, `about`: sort of object it blames), or it does not answer.
-
-    `is_open`: without an answer it is open whether the request was carried out.
-    """
+    """A refusal (HTTP status `code`, `about` a sort of object) or silence (`is_open`: it may yet be done)."""
 
     def __init__(self, message: str, code: int = 0, about: str = "", is_open: bool = False) -> None:
         super().__init__(message)
@@ -53,6 +50,8 @@ class Cluster:
         self._configuration = kubeconfig.connection()
         self._configuration.retries = RETRIES
         self._configuration.connection_pool_maxsize = 64
+        # as Go's clients do, kubectl among them: loopback is never behind a proxy
+        self._configuration.no_proxy = f"{self._configuration.no_proxy or ''},127.0.0.1,localhost,::1"
         self._name = f'{self._configuration.host} (context "{kubeconfig.context}")'
         self._pool = ApiClient(self._configuration).rest_client.pool_manager
         self._kinds: dict[str, dict[str, Json]] = {}

@@ -130,9 +130,7 @@ def projected(inputs: Json, live: Json) -> Json:
 
 def _projected(old: Any, live: Any, in_quantity: bool) -> Any:
     if isinstance(old, dict) and isinstance(live, dict):
-        kept = [
-            key for key, value in old.items() if key in live or _is_hollow(value)
-        ]  # the server drops the empty
+        kept = [key for key, value in old.items() if key in live or _is_hollow(value)]  # or dropped as empty
         return {
             key: _projected(old[key], live.get(key, old[key]), in_quantity or key in QUANTITIES)
             for key in kept
@@ -146,17 +144,18 @@ def _projected(old: Any, live: Any, in_quantity: bool) -> Any:
 
 def _projected_list(old: list[Any], live: list[Any], in_quantity: bool) -> list[Any]:
     """Match named things (containers, ports, env) by name, and anything else by its position."""
-    old_names, live_names = (
-        [item.get("name") if isinstance(item, dict) else None for item in x] for x in (old, live)
-    )
-    if all(None not in names and len(set(names)) == len(names) for names in (old_names, live_names)):
-        by_name = dict(zip(live_names, live, strict=True))
-        pairs = [(item, by_name[item["name"]]) for item in old if item["name"] in by_name]
+    names = [{item["name"]: item for item in items if _is_named(item)} for items in (old, live)]
+    if [len(found) for found in names] == [len(old), len(live)]:
+        pairs = [(item, names[1][name]) for name, item in names[0].items() if name in names[1]]
     elif len(old) == len(live):
         pairs = list(zip(old, live, strict=True))
     else:
         return live
     return [_projected(item, found, in_quantity) for item, found in pairs]
+
+
+def _is_named(item: Any) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("name"), str)
 
 
 def _is_hollow(value: Any) -> bool:
