@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import signal
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +17,7 @@ from aiohttp import web
 
 from local.errors import LocalError
 from local.layout import Layout
-from local.load import VERSION_HEADER, Load, Plan, Target, target
+from local.load import VERSION_HEADER, Load, Plan, Target, run, target
 from local.load_report import Ask
 
 SETTINGS: dict[str, Any] = {
@@ -136,13 +140,17 @@ def test_a_gateway_that_is_not_there_loses_every_request() -> None:
     assert (row["version"], row["problems"]) == ("(nobody)", {"connection refused": 5})
 
 
-@pytest.mark.parametrize(("reuse", "connections"), [(False, 10), (True, 1)])
-def test_connections_are_reused_only_if_asked(*, reuse: bool, connections: int) -> None:
+@pytest.mark.parametrize("reuse", [False, True])
+def test_connections_are_reused_only_if_asked(*, reuse: bool) -> None:
     server = Server()
-    load = measured(server, Plan(rate=10, seconds=1, mix=(Ask(False, 1),), reuse_connections=reuse))
-    assert load.report()["lost"] == 0
-    assert len(server.connections) == connections
-    assert load.report()["connections"].startswith("connections are reused" if reuse else "a connection")
+    load = measured(server, Plan(rate=5, seconds=1, mix=(Ask(False, 1),), reuse_connections=reuse))
+    assert (load.report()["requests"], load.report()["lost"]) == (5, 0)
+    if reuse:
+        assert len(server.connections) < 5
+        assert load.report()["connections"] == "connections are reused"
+    else:
+        assert len(server.connections) == 5
+        assert load.report()["connections"] == "a connection of its own per request"
 
 
 async def _stop(load: Load) -> None:
@@ -156,13 +164,30 @@ async def _abandon(load: Load) -> None:
 
 
 def test_a_load_that_is_stopped_waits_for_the_open_requests_and_one_that_is_abandoned_does_not() -> None:
-    server = Server()
-    server.seconds = 0.5
-    plan = Plan(rate=10, seconds=60, mix=(Ask(True, 2),))
+    server, plan = Server(), Plan(rate=10, seconds=60, mix=(Ask(True, 1),))
+    server.seconds = 1
     stopped = measured(server, plan, _stop)
-    assert (len(stopped.outcomes), stopped.unfinished, stopped.report()["lost"]) == (3, 0, 0)
+    sent = len(server.bodies)
+    assert sent > 0
+    assert (len(stopped.outcomes), stopped.unfinished, stopped.report()["lost"]) == (sent, 0, 0)
+    server.seconds = 30
+    begun = time.monotonic()
     abandoned = measured(server, plan, _abandon)
-    assert (abandoned.report()["requests"], abandoned.unfinished, abandoned.abandoned) == (0, 3, True)
+    assert time.monotonic() - begun < 15, "answers take 30 s"
+    assert abandoned.unfinished > 0
+    assert (abandoned.report()["requests"], abandoned.abandoned) == (0, True)
+
+
+def test_ctrl_c_ends_a_load_with_what_was_measured() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        load = run(Target(url=url, key="key", model="chat"), Plan(rate=10, seconds=60))
+        timer.join()
+    assert load.abandoned
+    assert load.unfinished > 0
+    assert load.report()["requests"] == 0
 
 
 @pytest.mark.parametrize(
