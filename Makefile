@@ -37,10 +37,10 @@ tools: setup ## find or build pulumi and the Kubernetes programs into .local/bin
 plugins: setup ## try again to download the official Pulumi plugins
 	@$(RUN)/llmserve local plugins
 
-up: setup ## bring the whole stack up on this machine
+up: setup ## bring the whole stack up on this machine and chat with it
 	@$(RUN)/llmserve local up
 
-down: setup ## remove every process, port and file of `make up`; keeps the built programs
+down: setup ## remove every process, port and file of `make up`; keeps programs and LiteLLM
 	@$(RUN)/llmserve local down
 
 preview: setup ## show what `pulumi up` would do: make preview STACK=local|dev|prod
@@ -71,10 +71,10 @@ program: setup ## tests of the whole program against a recorder
 	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest -q tests/program)
 
 engine: tools ## tests with the real engine and a real API server
-	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are simulated,$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/engine)
+	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are pretended,$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/engine)
 
 e2e: tools ## tests of pods that run: process node and simulated engines
-	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest tests/e2e)
+	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest -q tests/e2e)
 
 bench: tools ## how times grow with the number of models
 	@$(RUN)/python -m tests.bench

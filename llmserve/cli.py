@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from infra.resolve import GATEWAY_NAME
 from infra.secret_keys import required_secrets
 from infra.settings import check_settings, check_stack_file, json_schema
-from local import layout, plugins, report, stack_config, up
+from local import layout, load, load_report, logs, plugins, process_node, stack_config, tables, up
 from local.down import down
-from local.engine import laptop_environment
+from local.engine import STACK, laptop_environment
 from local.errors import LocalError
 from planner.finding import Finding, Severity
 
@@ -33,11 +34,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 @local_app.command("up")
 def local_up(
     quiet: Annotated[bool, typer.Option(help="Keep pulumi's own output in .local/logs/up.log.")] = False,
+    fake_pods: Annotated[
+        bool, typer.Option(help="Only pretend to run pods (kwok): quick, for tests of scale.")
+    ] = False,
 ) -> None:
-    """Build the tools, start the control plane, apply the `local` stack, wait, and say what runs."""
+    """Build the tools, start the control plane and nodes, apply the `local` stack, chat, say what runs."""
     with _words():
         here = _checkout()
-        up.up(here, _secret_keys(here, up.STACK), console, quiet=quiet)
+        up.up(here, _wanted(here, STACK), console, quiet=quiet, fake_pods=fake_pods)
 
 
 @local_app.command("down")
@@ -49,12 +53,12 @@ def local_down() -> None:
 
 @local_app.command("preview")
 def local_preview(
-    stack: Annotated[str, typer.Option(help="The stack file: local, dev or prod.")] = up.STACK,
+    stack: Annotated[str, typer.Option(help="The stack file: local, dev or prod.")] = STACK,
 ) -> None:
     """Show what `pulumi up` would do to a stack, and change nothing of it."""
     with _words():
         here = _checkout()
-        up.preview(here, stack, _secret_keys(here, stack), console)
+        up.preview(here, stack, _wanted(here, stack).secret_keys, console)
 
 
 @local_app.command("plugins")
@@ -74,7 +78,46 @@ def local_status(as_json: AsJson = False) -> None:
         if as_json:
             print(json.dumps(found, indent=1))
         else:
-            report.show(found, console)
+            tables.show(found, console)
+
+
+@local_app.command("logs")
+def local_logs(
+    what: Annotated[str, typer.Argument(metavar="POD|MODEL/VERSION|gateway", help="Whose output.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written.")] = False,
+) -> None:
+    """Print what a pod, all pods of a version, or the gateway's pods have written."""
+    with _words():
+        raise typer.Exit(logs.show(_checkout(), what, follow=follow))
+
+
+@local_app.command("load")
+def local_load(
+    rate: Annotated[float, typer.Option(help="Requests a second, at most 50.")] = load.Plan.rate,
+    seconds: Annotated[float, typer.Option(help="How long, at most 600.")] = load.Plan.seconds,
+    model: Annotated[str | None, typer.Option(help="Model to ask; default: a tenant's first.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Who asks; default: the first who may.")] = None,
+    reuse_connections: Annotated[
+        bool, typer.Option(help="Keep connections open; they then stay with one gateway pod.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the gateway steadily, short and streamed; say what is lost and how quick each version is.
+
+    Exits with 1 if a request was lost, with 130 after Ctrl-C.
+    """
+    with _words():
+        here = _checkout()
+        settings = stack_config.load_settings(here.stack_file(STACK))
+        url = process_node.gateway_url(here)
+        target = load.target(here, url, settings, tenant=tenant, model=model)
+        done = load.run(target, load.Plan(rate=rate, seconds=seconds, reuse_connections=reuse_connections))
+    found = done.report()
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        load_report.show(found, console)
+    raise typer.Exit(130 if done.abandoned else found["lost"] > 0)
 
 
 @app.command()
@@ -112,15 +155,15 @@ def _checkout() -> layout.Layout:
     return found
 
 
-def _secret_keys(here: layout.Layout, stack: str) -> list[str]:
-    """Check the stack file before anything slow starts; return the secret config keys it needs."""
+def _wanted(here: layout.Layout, stack: str) -> up.Wanted:
+    """Check the stack file before anything slow starts; return what it asks of the laptop."""
     path = here.stack_file(stack)
     findings = check_stack_file(path)
     settings, _ = check_settings(stack_config.load_settings(path))
     if settings is None or _mistakes(findings):
         _show([finding for finding in findings if finding.severity is Severity.ERROR], path.name)
         raise typer.Exit(1)
-    return sorted(required_secrets(settings))
+    return up.Wanted(sorted(required_secrets(settings)), (settings.namespace, GATEWAY_NAME))
 
 
 def _mistakes(findings: list[Finding]) -> int:

@@ -1,7 +1,7 @@
 """The laptop's Kubernetes control plane: real etcd, API server, controllers and scheduler, run by kwokctl.
 
-Everything listens on loopback and lives in one state folder. kwok plays kubelet for the nodes made here:
-their pods become Ready without running anything.
+Everything listens on loopback and lives in one state folder. kwok plays kubelet for the fake nodes made here:
+their pods become Ready without running anything. Real pods need the process node (local/process_node.py).
 """
 
 import fcntl
@@ -19,7 +19,7 @@ from components.naming import POOL_LABEL
 from local import kubeconfig, kwokctl, ports, processes
 from local.errors import LocalError
 from local.kubectl import Kubectl, cache_environment
-from local.nodes import NodeSpec, node_manifest
+from local.nodes import NodeSpec, fake_node_manifest, is_fake
 
 CONTEXT = "llmserve-local"
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
@@ -45,19 +45,21 @@ class Status:
     server: str | None
 
 
-def start(state: Path, programs: Path, nodes: Sequence[NodeSpec]) -> ControlPlane:
-    """Bring the control plane in `state` up with exactly these nodes, reusing what is healthy.
+def start(state: Path, programs: Path, fake_nodes: Sequence[NodeSpec] | None) -> ControlPlane:
+    """Bring the control plane in `state` up, reusing what is healthy.
 
-    A control plane of which a part has died is started again on its own data. Raises LocalError, with the
+    It gets exactly these fake nodes; None = nodes are left as they are. A control plane of which a part has
+    died, or that was made with other settings, is started again on its own data. Raises LocalError, with the
     program's own words, if a port is taken or the start fails.
     """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True)
     with _lock(state):
-        if not status(state, programs).ready:
+        if not (_is_current(state, programs) and status(state, programs).ready):
             _create(state, programs)
         plane = ControlPlane(state / "kubeconfig", CONTEXT, _server(state) or "")
-        _apply_nodes(Kubectl(programs / "kubectl", plane.kubeconfig), nodes)
+        if fake_nodes is not None:
+            _apply_nodes(Kubectl(programs / "kubectl", plane.kubeconfig), fake_nodes)
     return plane
 
 
@@ -114,9 +116,7 @@ def _create(state: Path, programs: Path) -> None:
     work.mkdir(exist_ok=True)
     (_cluster_folder(state) / "kwok.yaml").unlink(missing_ok=True)
     shutil.rmtree(_cluster_folder(state) / "bin", ignore_errors=True)
-    (work / "kwokctl.yaml").write_text(
-        json.dumps(kwokctl.configuration(programs.resolve(), listen)), encoding="utf-8"
-    )
+    (work / "kwokctl.yaml").write_text(_configuration(state, programs, listen), encoding="utf-8")
     _kwokctl(state, programs, "create", "cluster", "--kubeconfig=", "--wait=60s")
     write_kubeconfig(state, CONTEXT, state / "kubeconfig")
     now = status(state, programs)
@@ -130,6 +130,18 @@ def _create(state: Path, programs: Path) -> None:
         dead = sorted(set(COMPONENTS) - set(now.components)) or ["the API server"]
         logs = _cluster_folder(state) / "logs"
         raise LocalError(f"the control plane did not come up: {', '.join(dead)} not ready. Its logs: {logs}")
+
+
+def _configuration(state: Path, programs: Path, listen: dict[str, int]) -> str:
+    return json.dumps(kwokctl.configuration(programs.resolve(), listen, _cluster_folder(state) / "pki"))
+
+
+def _is_current(state: Path, programs: Path) -> bool:
+    """Whether what runs was started with the settings of this version of the code."""
+    written, listen = _work_folder(state) / "kwokctl.yaml", ports.remembered(state / "ports.json")
+    if listen is None or not written.is_file():
+        return False
+    return written.read_text(encoding="utf-8") == _configuration(state, programs, listen)
 
 
 def _kwokctl(state: Path, programs: Path, *arguments: str, check: bool = True) -> None:
@@ -159,16 +171,19 @@ def _stop_all(state: Path) -> None:
 
 def _apply_nodes(kubectl: Kubectl, nodes: Sequence[NodeSpec]) -> None:
     """Make the nodes exactly these. Status goes by its own request, which alone may change it later."""
-    manifests = [node_manifest(node) for node in nodes]
+    manifests = [fake_node_manifest(node) for node in nodes]
+    present = kubectl.list("nodes", "-l", POOL_LABEL)
+    strangers = {node["metadata"]["name"] for node in present if not is_fake(node)}
+    gone = strangers | {node["metadata"]["name"] for node in present} - {node.name for node in nodes}
+    if gone:
+        kubectl.run("delete", "node", *sorted(gone))
+        # kwok would wait for the end of a lease that another still holds.
+        kubectl.run("delete", "lease", *sorted(gone), "--namespace=kube-node-lease", "--ignore-not-found")
     if manifests:
         kubectl.apply(*manifests)
         kubectl.apply(*manifests, subresource="status")
-    wanted = {node.name for node in nodes}
-    present = {node["metadata"]["name"] for node in kubectl.list("nodes", "-l", POOL_LABEL)}
-    if present - wanted:
-        kubectl.run("delete", "node", *sorted(present - wanted))
-    if wanted:
-        kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "nodes", *sorted(wanted))
+        names = [node.name for node in nodes]
+        kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "nodes", *names)
 
 
 def _work_folder(state: Path) -> Path:

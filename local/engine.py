@@ -17,6 +17,8 @@ from local.private import write_private
 from local.providers.launchers import write_launchers
 
 PROJECT = "llmserve"
+STACK = "local"
+"""The one that runs on the laptop; its outputs say what there is."""
 
 
 class Engine:

@@ -45,6 +45,14 @@ class Kubectl:
             raise LocalError(f"kubectl {arguments[0]}: {result.stderr.strip()}")
         return result.stdout
 
+    def show(self, *arguments: str) -> int:
+        """Run kubectl with its output shown; return its exit status."""
+        return subprocess.run(
+            [self.program, "--kubeconfig", self.kubeconfig, *arguments],
+            check=False,
+            env=os.environ | cache_environment(self.kubeconfig.parent),
+        ).returncode
+
     def list(self, *arguments: str) -> list[dict[str, Any]]:
         """Return the items of `kubectl get` with these arguments."""
         items: list[dict[str, Any]] = json.loads(self.run("get", *arguments, "-o", "json"))["items"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local.errors import LocalError
+from local.node.control_plane_flags import api_server_flags
 from local.nodes import KWOK_ANNOTATION
 from local.ports import LOOPBACK
 
@@ -17,8 +18,8 @@ SCALER_PERIOD = "2s"
 """How often autoscalers look; at the default 15 s the first `up` would wait two periods for their least."""
 
 
-def configuration(programs: Path, listen: dict[str, int]) -> dict[str, Any]:
-    """Return kwokctl's configuration. Pure.
+def configuration(programs: Path, listen: dict[str, int], pki: Path) -> dict[str, Any]:
+    """Return kwokctl's configuration; `pki` is where kwokctl keeps the cluster's certificates. Pure.
 
     `override` replaces an argument kwokctl sets and drops one it does not set: new ones go without it.
     No `KwokConfiguration` and no Stage may be added: the first makes kwok exit silently, the second drops
@@ -51,7 +52,10 @@ def configuration(programs: Path, listen: dict[str, int]) -> dict[str, Any]:
         "componentsPatches": [
             {
                 "name": "kube-apiserver",
-                "extraArgs": [{"key": "service-cluster-ip-range", "value": SERVICE_CIDR}],
+                "extraArgs": [
+                    {"key": "service-cluster-ip-range", "value": SERVICE_CIDR},
+                    *api_server_flags(pki),
+                ],
             },
             {
                 "name": "kube-controller-manager",

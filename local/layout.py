@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-KEPT_BY_DOWN = ("bin", "go")
-"""What `down` leaves in `.local`: the programs, which take minutes to build, and the Go that built them."""
+KEPT_BY_DOWN = ("bin", "go", "litellm")
+"""What `down` leaves in `.local`: the programs, which take minutes to build, Go and LiteLLM."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,21 @@ class Layout:
     def programs(self) -> Path:
         """Programs that `make tools` found or built."""
         return self.state / "bin"
+
+    @property
+    def litellm(self) -> Path:
+        """LiteLLM's own Python environment."""
+        return self.state / "litellm"
+
+    @property
+    def node(self) -> Path:
+        """What the process node keeps: pods' files, logs and volumes."""
+        return self.state / "node"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """How to reach the control plane."""
+        return self.state / "kubeconfig"
 
     @property
     def plugins(self) -> Path:

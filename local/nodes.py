@@ -44,7 +44,7 @@ def nodes_of(settings: Mapping[str, Any]) -> list[NodeSpec]:
 
 
 def node_manifest(node: NodeSpec) -> dict[str, Any]:
-    """Return the Node as EKS would register it, with kwok's annotation added."""
+    """Return the Node as EKS would register it."""
     instance = catalogue()[node.instance_type]
     gpu = instance.gpus > 0
     return {
@@ -52,7 +52,6 @@ def node_manifest(node: NodeSpec) -> dict[str, Any]:
         "kind": "Node",
         "metadata": {
             "name": node.name,
-            "annotations": {KWOK_ANNOTATION: "fake"},
             "labels": {
                 "kubernetes.io/arch": "amd64",
                 "kubernetes.io/os": "linux",
@@ -70,6 +69,18 @@ def node_manifest(node: NodeSpec) -> dict[str, Any]:
         },
         "status": {"capacity": _capacity(instance), "allocatable": _allocatable(instance)},
     }
+
+
+def fake_node_manifest(node: NodeSpec) -> dict[str, Any]:
+    """Return the same Node for kwok to play."""
+    manifest = node_manifest(node)
+    manifest["metadata"]["annotations"] = {KWOK_ANNOTATION: "fake"}
+    return manifest
+
+
+def is_fake(node: Mapping[str, Any]) -> bool:
+    """Whether kwok plays this Node."""
+    return bool(node["metadata"].get("annotations", {}).get(KWOK_ANNOTATION) == "fake")
 
 
 def _capacity(instance: InstanceType) -> dict[str, str]:

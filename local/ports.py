@@ -1,9 +1,9 @@
-"""Loopback ports of the control plane: chosen once, remembered, checked before use."""
+"""Loopback ports of the laptop: chosen once, remembered, checked before use."""
 
 import hashlib
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -29,11 +29,11 @@ def remember(path: Path, ports: Mapping[str, int]) -> None:
     path.write_text(json.dumps(ports, indent=1), encoding="utf-8")
 
 
-def choose(seed: str) -> dict[str, int]:
+def choose(seed: str, names: Sequence[str] = NAMES) -> dict[str, int]:
     """Return a free port for each name; two checkouts, having other seeds, begin elsewhere."""
     free = (port for port in _candidates(seed) if is_free(port))
-    ports = dict(zip(NAMES, free, strict=False))
-    if len(ports) < len(NAMES):
+    ports = dict(zip(names, free, strict=False))
+    if len(ports) < len(names):
         raise LocalError(
             f"no free port between {FIRST} and {LAST} on {LOOPBACK}; stop a program that listens"
         )

@@ -1,22 +1,20 @@
-"""What runs on the laptop, as plain data and as tables."""
+"""What runs on the laptop, as plain data."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
-from components.naming import GPU_RESOURCE, POOL_LABEL
-from local import cluster
+from components.naming import GPU_RESOURCE, MODEL_LABEL, POOL_LABEL, VERSION_LABEL
+from local import cluster, process_node
 from local.engine import Engine
 from local.kubectl import Kubectl
 from local.layout import Layout
-from local.plugins import Plugins
-from local.stack_config import MASTER_KEY, TENANT_KEYS
+from local.node.addresses import POD_PREFIXES, pod_address
 
 Object = Mapping[str, Any]
+PROCESS_ID = re.compile(r"process://(\d+)-")
 
 
 def outputs(engine: Engine, stack: str) -> dict[str, Any]:
@@ -47,32 +45,90 @@ def scalers_behind(scalers: Sequence[Object]) -> list[str]:
 
 
 def why_not_ready(pod: Object) -> str:
-    """Return the words Kubernetes gives for a pod that is not Ready."""
+    """Return the words Kubernetes gives for a pod that is not Ready: the scheduler's, else a container's."""
     status = pod.get("status", {})
-    messages = [item["message"] for item in status.get("conditions", []) if item.get("message")]
-    return messages[0] if messages else f"phase {status.get('phase', 'unknown')}"
+    conditions = [item for item in status.get("conditions", []) if item.get("message")]
+    unplaced = [item["message"] for item in conditions if item["type"] == "PodScheduled"]
+    states = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    words = [
+        *unplaced,
+        *(
+            _words(item["state"]["waiting"])
+            for item in states
+            if item["state"].get("waiting", {}).get("message")
+        ),
+        *(item["message"] for item in conditions),
+    ]
+    last = [item["lastState"]["terminated"] for item in states if item.get("lastState", {}).get("terminated")]
+    ended = f"; it ended with {_words(last[0])}" if last and not unplaced else ""
+    return (words[0] if words else f"phase {status.get('phase', 'unknown')}") + ended
 
 
-def collect(layout: Layout, outputs: Object) -> dict[str, Any]:
-    """Ask the control plane what runs."""
+def _words(state: Object) -> str:
+    """Return reason and message of a container's state; of a log's end, the last line says most."""
+    code = f" (exit code {state['exitCode']})" if "exitCode" in state else ""
+    lines = str(state.get("message", "")).strip().splitlines()
+    return f"{state.get('reason', 'no reason')}{code}" + (f": {lines[-1]}" if lines else "")
+
+
+def collect(layout: Layout, outputs: Object, tenants: Collection[str]) -> dict[str, Any]:
+    """Ask the control plane what runs. The result is what `llmserve local status --json` prints."""
     status = cluster.status(layout.state, layout.programs)
+    url = process_node.gateway_url(layout)
     found: dict[str, Any] = {
         "control_plane": {"ready": status.ready, "server": status.server, "components": status.components},
+        "kubeconfig": str(layout.kubeconfig),
         "nodes": [],
-        "pods": {"ready": 0, "total": 0},
+        "pods": [],
         "models": [],
-        "gateway": outputs.get("gateway"),
+        "gateway": outputs["gateway"] | {"local_url": url} if outputs else None,
+        "tenants": [{"name": name, "key_file": str(layout.keys / name)} for name in sorted(tenants)],
     }
     if not status.ready:
         return found
-    kubectl = Kubectl(layout.programs / "kubectl", layout.state / "kubeconfig")
+    kubectl = Kubectl(layout.programs / "kubectl", layout.kubeconfig)
     pods = kubectl.list("pods", "--all-namespaces")
-    found["pods"] = {"ready": sum(map(is_ready, pods)), "total": len(pods)}
     found["nodes"] = node_rows(kubectl.list("nodes", "-l", POOL_LABEL), pods)
     if outputs:
-        deployments = kubectl.list("deployments", "-n", namespace(outputs))
-        found["models"] = model_rows(outputs["models"], deployments)
+        here = namespace(outputs)
+        found["pods"] = pod_rows([pod for pod in pods if pod["metadata"]["namespace"] == here])
+        found["models"] = model_rows(outputs["models"], kubectl.list("deployments", "-n", here))
     return found
+
+
+def pod_rows(pods: Sequence[Object]) -> list[dict[str, Any]]:
+    """Return one row per pod; None for what it has not, such as a gateway's model. Pure."""
+    return [
+        {
+            "name": pod["metadata"]["name"],
+            "model": pod["metadata"]["labels"].get(MODEL_LABEL),
+            "version": pod["metadata"]["labels"].get(VERSION_LABEL),
+            "node": pod["spec"].get("nodeName"),
+            "address": _address(pod),
+            "pid": _pid(pod),
+            "ready": is_ready(pod),
+            "phase": pod.get("status", {}).get("phase"),
+            "restarts": sum(item["restartCount"] for item in pod["status"].get("containerStatuses", [])),
+            "why_not_ready": None if is_ready(pod) else why_not_ready(pod),
+        }
+        for pod in sorted(pods, key=lambda item: str(item["metadata"]["name"]))
+    ]
+
+
+def _address(pod: Object) -> str | None:
+    """Return where a process of the pod listens."""
+    ip = pod["status"].get("podIP", "")
+    ports = [port["containerPort"] for port in pod["spec"]["containers"][0].get("ports", [])]
+    return f"http://{pod_address(ip)}:{ports[0]}" if ip.startswith(POD_PREFIXES) and ports else None
+
+
+def _pid(pod: Object) -> int | None:
+    """Return the process of the first container that runs; the node writes it into the container's id."""
+    for item in pod["status"].get("containerStatuses", []):
+        found = PROCESS_ID.match(item.get("containerID", ""))
+        if found and "running" in item["state"]:
+            return int(found[1])
+    return None
 
 
 def node_rows(nodes: Sequence[Object], pods: Sequence[Object]) -> list[dict[str, Any]]:
@@ -124,57 +180,3 @@ def _replicas(row: Object, deployments: Mapping[str, Object]) -> tuple[int | Non
     if deployment is None:
         return 0, row["replicas"]["min"]
     return deployment["status"].get("readyReplicas", 0), deployment["spec"]["replicas"]
-
-
-def show(found: Object, console: Console) -> None:
-    """Print the tables."""
-    plane = found["control_plane"]
-    if not plane["ready"]:
-        alive = ", ".join(plane["components"]) or "nothing"
-        console.print(
-            f"control plane: not ready ({alive} running); `make up` starts it",
-            highlight=False,
-            soft_wrap=True,
-        )
-        return
-    models = Table("model", "version", "engine", "pool", "weight", "replicas ready", title="models")
-    for row in found["models"]:
-        external = row["wanted"] is None
-        replicas = "external" if external else f"{row['ready']}/{row['wanted']}"
-        weight = f"{row['weight_percent']} %"
-        models.add_row(row["model"], row["version"], row["engine"], row["pool"] or "-", weight, replicas)
-    nodes = Table("node", "pool", "instance type", "GPUs used", "state", title="nodes")
-    for row in found["nodes"]:
-        gpus = f"{row['gpus_used']}/{row['gpus']}" if row["gpus"] else "-"
-        state = "Ready" if row["ready"] else "not Ready"
-        nodes.add_row(row["name"], row["pool"], row["instance_type"], gpus, state)
-    console.print(models)
-    console.print(nodes)
-    console.print(
-        f"pods: {found['pods']['ready']} of {found['pods']['total']} Ready", highlight=False, soft_wrap=True
-    )
-    console.print(f"Kubernetes API: {plane['server']}", highlight=False, soft_wrap=True)
-    if found["gateway"]:
-        console.print(
-            f"gateway, inside the cluster: {found['gateway']['url']}", highlight=False, soft_wrap=True
-        )
-
-
-def show_simulated(layout: Layout, answers: Plugins, secret_keys: Collection[str], console: Console) -> None:
-    """Say what of all this is not real."""
-    placeholders = sorted(set(secret_keys) - {MASTER_KEY, TENANT_KEYS})
-    lines = [
-        "real: Pulumi's engine, the program and its manifests, the Kubernetes API server with validation,",
-        "  quota and pod security, the scheduler and the controllers.",
-        "simulated: nodes and pods. kwok says they are Ready; no container runs and no URL answers yet.",
-        "  GPUs are numbers on a node; each pool stands at its max, for nothing scales nodes here.",
-        "  Network policies are stored and not enforced; autoscalers get no metrics.",
-        f"{answers}",
-        *(
-            [f"placeholders, to be replaced in {layout.keys}: {', '.join(placeholders)}"]
-            if placeholders
-            else []
-        ),
-        f"use it: export KUBECONFIG={layout.state / 'kubeconfig'}; tenants' keys are in {layout.keys}",
-    ]
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)

@@ -6,20 +6,29 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from local import cluster, plugins, report, stack_config
-from local.engine import PROJECT, Engine, laptop_environment, with_plugins
+from local import (
+    cluster,
+    first_chat,
+    litellm_environment,
+    plugins,
+    process_node,
+    report,
+    stack_config,
+    tables,
+)
+from local.engine import PROJECT, STACK, Engine, laptop_environment, with_plugins
 from local.errors import LocalError
 from local.kubectl import Kubectl
 from local.layout import Layout
 from local.nodes import nodes_of
 
-STACK = "local"
 READY_TIMEOUT_SECONDS = 120
 POLL_SECONDS = 0.5
 
@@ -48,18 +57,42 @@ class Steps:
         return table
 
 
-def up(layout: Layout, secret_keys: Collection[str], console: Console, *, quiet: bool) -> None:
-    """Bring the `local` stack up and print what runs; raise LocalError if a step fails."""
+@dataclass(frozen=True)
+class Wanted:
+    """What a checked stack file asks of the laptop."""
+
+    secret_keys: Collection[str]
+    gateway: tuple[str, str]
+    """Namespace and name of the gateway's Service."""
+
+
+def up(layout: Layout, wanted: Wanted, console: Console, *, quiet: bool, fake_pods: bool) -> None:
+    """Bring the `local` stack up, send it a chat, and print what runs; raise LocalError if a step fails.
+
+    With `fake_pods` kwok only pretends to run the pods, and there is nobody to chat with.
+    """
     steps = Steps(console)
+    settings = stack_config.load_settings(layout.stack_file(STACK))
     with steps.step("tools"):
         build_tools(layout)
     with steps.step("control plane"):
-        plane = start_control_plane(layout)
+        if fake_pods:
+            process_node.stop(layout)
+        plane = cluster.start(layout.state, layout.programs, nodes_of(settings) if fake_pods else None)
         console.print(f"  Kubernetes API at {plane.server}, context {plane.context}")
+    if not fake_pods:
+        with steps.step("LiteLLM"):
+            litellm_environment.install(layout, console)
+        with steps.step("process node"):
+            started = process_node.start(layout, nodes_of(settings), wanted.gateway)
+            console.print(
+                f"  {'started' if started else 'runs already'}, says {process_node.log_file(layout)}"
+            )
     with steps.step("plugins and stack file"):
         engine, answers = open_engine(layout, console)
         mend(engine, STACK, console)
-        config = stack_config.prepare(engine, STACK, secret_keys)
+        config = stack_config.prepare(engine, STACK, wanted.secret_keys)
+    applied = time.monotonic()
     with steps.step("pulumi up"):
         log = layout.logs / "up.log" if quiet else None
         arguments = ("--yes", "--skip-preview", "--suppress-outputs", "--config-file", str(config))
@@ -68,9 +101,18 @@ def up(layout: Layout, secret_keys: Collection[str], console: Console, *, quiet:
         outputs = report.outputs(engine, STACK)
         kubectl = Kubectl(layout.programs / "kubectl", plane.kubeconfig)
         wait_until_ready(kubectl, outputs, console)
-    report.show(report.collect(layout, outputs), console)
+    client = None if fake_pods else first_chat.choose_client(layout, settings)
+    url = process_node.gateway_url(layout)
+    if client and url:
+        with steps.step("first chat"):
+            answer = first_chat.send(url, client)
+        since = time.monotonic() - applied - answer.total_seconds + answer.first_token_seconds
+    tables.show(report.collect(layout, outputs, settings["tenants"]), console)
     console.print(steps.table())
-    report.show_simulated(layout, answers, secret_keys, console)
+    tables.show_simulated(layout, answers, wanted.secret_keys, console, fake_pods=fake_pods)
+    if client and url:
+        console.print(f"from apply to the first streamed token: {since:.1f} s", highlight=False)
+        first_chat.show(answer, client, url, console)
 
 
 def preview(layout: Layout, stack: str, secret_keys: Collection[str], console: Console) -> None:
@@ -85,7 +127,7 @@ def preview(layout: Layout, stack: str, secret_keys: Collection[str], console: C
         environment = os.environ | {"PATH": os.pathsep.join([str(layout.programs), os.environ["PATH"]])}
         run_pulumi(Engine(layout, environment), "preview", stack=stack)
         return
-    start_control_plane(layout)
+    cluster.start(layout.state, layout.programs, None)
     engine, _ = open_engine(layout, console)
     if stack != STACK:
         context = stack_config.load_settings(layout.stack_file(stack))["cluster"]["context"]
@@ -107,7 +149,8 @@ def status(layout: Layout) -> dict[str, Any]:
     """Return what runs now, with the models of the last `up`."""
     made = (layout.backend / ".pulumi" / "stacks" / PROJECT / f"{STACK}.json").is_file()
     outputs = report.outputs(Engine(layout, laptop_environment(layout)), STACK) if made else {}
-    return report.collect(layout, outputs)
+    tenants = stack_config.load_settings(layout.stack_file(STACK))["tenants"]
+    return report.collect(layout, outputs, tenants)
 
 
 def build_tools(layout: Layout) -> None:
@@ -117,12 +160,6 @@ def build_tools(layout: Layout) -> None:
         raise KeyboardInterrupt
     if result.returncode != 0:
         raise LocalError("the programs are not there, see above")
-
-
-def start_control_plane(layout: Layout) -> cluster.ControlPlane:
-    """Start the control plane with the nodes of the committed `local` stack file."""
-    settings = stack_config.load_settings(layout.stack_file(STACK))
-    return cluster.start(layout.state, layout.programs, nodes_of(settings))
 
 
 def open_engine(layout: Layout, console: Console) -> tuple[Engine, plugins.Plugins]:

@@ -76,6 +76,7 @@ def _container(spec: GatewaySpec, environment_secret: Any) -> Manifest:
         "readinessProbe": _probe("/health/readiness", period_seconds=5, for_seconds=15),
         "livenessProbe": _probe("/health/liveliness", period_seconds=10, for_seconds=60),
         **({"lifecycle": prestop} if spec.prestop_seconds else {}),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

@@ -110,6 +110,7 @@ def _engine(spec: VersionSpec, container: EngineContainer) -> dict[str, Any]:
             "failureThreshold": LIVENESS_FAILURES,
         },
         **({"lifecycle": prestop} if leave_seconds else {}),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": _security(spec, container),
         "volumeMounts": _mounts(spec, container),
     }
@@ -123,6 +124,7 @@ def _init(spec: VersionSpec, container: EngineContainer) -> dict[str, Any]:
         "command": list(container.init_command or ()),
         "env": _env(spec, container),
         "resources": _resources(spec, gpus=0),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": _security(spec, container),
         "volumeMounts": _mounts(spec, container),
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.node import kubelet_api, metrics_api, process
+from local.node import READY_LINE, kubelet_api, metrics_api, process
 from local.node.addresses import service_address
 from local.node.agent import Agent
 from local.node.api import Api, ApiError, Identity
@@ -22,8 +22,6 @@ from local.node.metrics_api import Metrics
 from local.node.nodes import Nodes
 from local.node.pod import Surroundings
 from local.node.storage import provision
-
-READY_LINE = "nodes are ready"
 
 
 def main() -> int:

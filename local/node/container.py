@@ -145,7 +145,7 @@ class Container:
 
     async def _run_once(self, start: Start) -> int:
         """Start the process, look after it, and return how it ended."""
-        self._start, self.state.identity = start, f"process://{uuid.uuid4().hex}"
+        self._start = start
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log_of(self.state.restarts - 2).unlink(missing_ok=True)
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -159,6 +159,7 @@ class Container:
             return 128
         finally:
             os.close(output)
+        self.state.identity = f"process://{self._process.pid}-{uuid.uuid4().hex[:12]}"
         if self.stopping.is_set():  # asked while it was being started
             self.kill()
         self.state.run(timestamp())

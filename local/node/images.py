@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,12 @@ class Images:
     def find(self, name: str) -> Image:
         """Return the image; raise ImageError, naming all there are, if it is not in the list."""
         for number, row in enumerate(self._rows):
-            if re.fullmatch(row["match"], name):
-                return self._image(self._folder / str(number), row)
+            if found := re.fullmatch(row["match"], name):
+                return self._image(self._folder / str(number), row, found.groupdict())
         allowed = ", ".join(row["match"] for row in self._rows)
         raise ImageError(f"image {name} stands for no local program; the laptop runs these only: {allowed}")
 
-    def _image(self, folder: Path, row: Json) -> Image:
+    def _image(self, folder: Path, row: Json, groups: Mapping[str, str | None]) -> Image:
         folder.mkdir(parents=True, exist_ok=True)
         for program, words in row["programs"].items():
             argv = [word.format(python=sys.executable, root=ROOT) for word in words]
@@ -55,6 +56,12 @@ class Images:
             if not path.is_file() or path.read_text("utf-8") != text:
                 path.write_text(text, encoding="utf-8")
                 path.chmod(0o700)
-        extra = {name: str(value).format(root=ROOT) for name, value in row.get("env", {}).items()}
+        known = {"root": str(ROOT)} | {name: value for name, value in groups.items() if value}
+        missing = [f"{{{name}}}" for name, value in groups.items() if not value]
+        extra = {
+            name: str(value).format(**known)
+            for name, value in row.get("env", {}).items()
+            if not any(word in str(value) for word in missing)
+        }
         environment = {"PATH": f"{folder}:{SYSTEM_PATH}", "LANG": "C.UTF-8", **extra}
         return Image(tuple(row["entrypoint"]), environment)

@@ -10,7 +10,6 @@ from local.node.status import timestamp
 
 HEARTBEAT_SECONDS, LEASE_SECONDS = 10, 40
 """The kubelet's."""
-KWOK_ANNOTATION = "kwok.x-k8s.io/node"
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -54,11 +53,7 @@ class Nodes:
         version = (await self._api.get("/version"))["gitVersion"]
         for manifest in self._manifests:
             meta = manifest["metadata"]
-            notes = {k: v for k, v in meta.get("annotations", {}).items() if k != KWOK_ANNOTATION}
-            node = {
-                **{k: v for k, v in manifest.items() if k != "status"},
-                "metadata": {**meta, "annotations": notes},
-            }
+            node = {k: v for k, v in manifest.items() if k != "status"}
             await self._api.apply(f"/api/v1/nodes/{meta['name']}", node)
             await self._renew(meta["name"])
             await self._status(manifest, version, ready=True)

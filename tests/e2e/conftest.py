@@ -17,14 +17,13 @@ from typing import Any
 import psutil
 import pytest
 
-from local import cluster, kwokctl, ports
+from local import cluster, ports
 from local.kubectl import Kubectl
 from local.layout import find
-from local.node.control_plane_flags import api_server_flags
+from local.node import READY_LINE
 
 ROOT = Path(__file__).parent.parent.parent
 POLL_SECONDS = 0.1
-READY_LINE = "nodes are ready"
 
 
 class Rig:
@@ -39,7 +38,7 @@ class Rig:
         self._starts = 0
 
     def start_control_plane(self) -> None:
-        plane = cluster.start(self.folder / "state", self.programs, [])
+        plane = cluster.start(self.folder / "state", self.programs, None)
         self.kubectl = Kubectl(self.programs / "kubectl", plane.kubeconfig)
 
     def start_node(self) -> None:
@@ -140,18 +139,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     layout = find(ROOT)
     assert layout is not None
     made = Rig(folder, layout.programs)
-    pki = cluster._cluster_folder((folder / "state").resolve()) / "pki"
-    plain = kwokctl.configuration
-
-    def configuration(programs: Path, listen: dict[str, int]) -> dict[str, Any]:
-        config = plain(programs, listen)
-        config["componentsPatches"][0]["extraArgs"] += api_server_flags(pki)
-        return config
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kwokctl, "configuration", configuration)
-        patch.setattr(cluster, "_apply_nodes", lambda *_: None)
-        made.start_control_plane()
+    made.start_control_plane()
     capacity = {"cpu": "4", "memory": "8Gi", "pods": "50", "nvidia.com/gpu": "1"}
     nodes = [
         {

@@ -48,8 +48,8 @@ class Checkout:
         return said
 
     def until(self, words: str, then: Callable[[subprocess.Popen[str]], None]) -> tuple[int, str]:
-        """Run `up`, do something once it prints `words`; return its exit status and all it said."""
-        process = self.start("up")
+        """Run `up` with fake pods, do something once it prints `words`; return exit status and words."""
+        process = self.start("up", "--fake-pods")
         assert process.stdout
         said = ""
         for line in process.stdout:

@@ -37,7 +37,7 @@ def stack(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The `local` stack, up."""
     checkout = make_checkout(tmp_path_factory.mktemp("stack"), programs)
     try:
-        checkout.run("up")
+        checkout.run("up", "--fake-pods")
         yield checkout
     finally:
         checkout.run("down")
@@ -120,7 +120,7 @@ def test_moving_traffic_replaces_the_gateways_config_and_rolls_it_and_touches_no
     committed = path.read_text()
     path.write_text(committed.replace("{qwen3-8b: 90, qwen3-8b-fp8: 10}", "{qwen3-8b: 10, qwen3-8b-fp8: 90}"))
     try:
-        said = stack.run("up")
+        said = stack.run("up", "--fake-pods")
     finally:
         path.write_text(committed)
 
@@ -155,4 +155,4 @@ def test_more_gpus_than_there_are_is_told_with_the_schedulers_words(stack: Check
 
     assert status == 130, "given up by hand: the Deployment's own deadline is that of a node joining"
     assert "0/8 nodes are available" in said
-    stack.run("up")
+    stack.run("up", "--fake-pods")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.nodes import node_manifest, nodes_of
+from local.nodes import fake_node_manifest, is_fake, node_manifest, nodes_of
 
 POOLS: dict[str, Any] = {
     "l4": {"instance_type": "g6.2xlarge", "min": 1, "max": 4},
@@ -55,3 +55,13 @@ def test_a_node_without_gpus_has_no_taint_and_no_gpu_label() -> None:
     assert "nvidia.com/gpu" not in manifest["status"]["capacity"]
     assert "nvidia.com/gpu.present" not in manifest["metadata"]["labels"]
     assert manifest["status"]["capacity"]["ephemeral-storage"] == "20Gi"
+
+
+def test_only_a_fake_node_is_kwok_s_and_else_it_is_the_same() -> None:
+    node = nodes_of({"pools": POOLS})[0]
+    fake = fake_node_manifest(node)
+
+    assert fake["metadata"].pop("annotations") == {"kwok.x-k8s.io/node": "fake"}
+    assert fake == node_manifest(node)
+    assert not is_fake(node_manifest(node))
+    assert is_fake(fake_node_manifest(node))

@@ -2,7 +2,31 @@
 
 from typing import Any
 
-from local.report import is_ready, model_rows, namespace, node_rows, scalers_behind, why_not_ready
+import pytest
+
+from local.report import (
+    is_ready,
+    model_rows,
+    namespace,
+    node_rows,
+    pod_rows,
+    scalers_behind,
+    why_not_ready,
+)
+
+NO_ROOM = {
+    "type": "PodScheduled",
+    "status": "False",
+    "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+}
+NOT_READY = {"type": "Ready", "message": "containers with unready status: [engine]"}
+ENDED = {"terminated": {"exitCode": 2, "reason": "Error", "message": "usage\nvllm: error: unknown --x\n"}}
+CRASHING = {
+    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+    "lastState": ENDED,
+}
+RUNS_AGAIN = {"state": {"running": {}}, "lastState": ENDED}
+CRASHED = "CrashLoopBackOff: back-off 10s; it ended with Error (exit code 2): vllm: error: unknown --x"
 
 OUTPUTS: dict[str, Any] = {
     "gateway": {"service": "gateway.llmserve", "port": 80, "url": "http://gateway.llmserve:80"},
@@ -25,9 +49,9 @@ OUTPUTS: dict[str, Any] = {
 
 def pod(ready: str, node: str = "l4-0", gpus: str = "1") -> dict[str, Any]:
     return {
-        "metadata": {"name": "chat-v1-abc"},
+        "metadata": {"name": "chat-v1-abc", "labels": {}},
         "spec": {
-            "nodeName": node,
+            "nodeName": node or None,
             "containers": [{"resources": {"limits": {"nvidia.com/gpu": gpus}}}, {"name": "sidecar"}],
         },
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
@@ -80,11 +104,59 @@ def test_a_pod_is_ready_by_its_condition_or_when_it_has_ended_well() -> None:
     assert is_ready({"status": {"phase": "Succeeded"}})
 
 
-def test_a_pod_that_waits_says_why_in_kubernetes_words() -> None:
-    condition = {"type": "PodScheduled", "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."}
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ({"conditions": [NO_ROOM, NOT_READY]}, "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."),
+        ({"phase": "Pending"}, "phase Pending"),
+        ({"conditions": [NOT_READY]}, "containers with unready status: [engine]"),
+        ({"conditions": [NOT_READY], "containerStatuses": [CRASHING]}, CRASHED),
+        (
+            {"conditions": [NOT_READY], "containerStatuses": [RUNS_AGAIN]},
+            f"containers with unready status: [engine]; {CRASHED.partition('; ')[2]}",
+        ),
+    ],
+)
+def test_a_pod_that_waits_says_why_in_kubernetes_words(status: dict[str, Any], why: str) -> None:
+    assert why_not_ready({"status": status}) == why
 
-    assert why_not_ready({"status": {"conditions": [condition]}}) == condition["message"]
-    assert why_not_ready({"status": {"phase": "Pending"}}) == "phase Pending"
+
+def test_a_pod_shows_where_and_as_which_process_it_runs() -> None:
+    running = {"restartCount": 2, "containerID": "process://4711-ab12", "state": {"running": {}}}
+    real = pod("True")
+    real["metadata"]["labels"] = {"llmserve.dev/model": "chat", "llmserve.dev/version": "v1"}
+    real["spec"]["containers"][0]["ports"] = [{"containerPort": 8000}]
+    real["status"] |= {"podIP": "198.18.3.4", "containerStatuses": [running]}
+    fake = pod("False", node="")
+    fake["metadata"] = {"name": "gateway-x", "labels": {}}
+    fake["status"] |= {"podIP": "10.244.0.1", "phase": "Pending", "conditions": [NO_ROOM]}
+
+    assert pod_rows([fake, real]) == [
+        {
+            "name": "chat-v1-abc",
+            "model": "chat",
+            "version": "v1",
+            "node": "l4-0",
+            "address": "http://127.18.3.4:8000",
+            "pid": 4711,
+            "ready": True,
+            "phase": "Running",
+            "restarts": 2,
+            "why_not_ready": None,
+        },
+        {
+            "name": "gateway-x",
+            "model": None,
+            "version": None,
+            "node": None,
+            "address": None,
+            "pid": None,
+            "ready": False,
+            "phase": "Pending",
+            "restarts": 0,
+            "why_not_ready": NO_ROOM["message"],
+        },
+    ]
 
 
 def test_the_namespace_is_the_gateway_s() -> None:

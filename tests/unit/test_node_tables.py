@@ -52,12 +52,29 @@ def test_a_volume_belongs_to_the_one_claim_it_was_made_for() -> None:
     assert volume["spec"]["claimRef"]["uid"] == "u"
 
 
-@pytest.mark.parametrize("engine", ["vllm", "tgi", "ollama", "sglang"])
+@pytest.mark.parametrize("engine", ["vllm", "tgi", "ollama", "sglang", "tensorrt-llm"])
 def test_the_official_image_of_every_simulated_engine_is_allowed(tmp_path: Path, engine: EngineName) -> None:
     image = release(engine, table(engine).default).image
     found = Images(TABLE, tmp_path).find(image)
     folder = Path(found.environment["PATH"].split(":")[0])
     assert all((folder / program).is_file() for program in found.entrypoint)
+    assert found.environment["SIM_ENGINE_VERSION"] == table(engine).default
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("vllm/vllm-openai:v0.28.0", "0.28.0"),
+        ("docker.io/vllm/vllm-openai:v0.28.0-cu130", "0.28.0"),
+        ("vllm/vllm-openai:v0.28.0@sha256:ab", "0.28.0"),
+        ("vllm/vllm-openai:latest", None),
+        ("vllm/vllm-openai@sha256:ab", None),
+    ],
+)
+def test_an_engine_pretends_to_be_the_release_its_tag_names(
+    tmp_path: Path, image: str, version: str | None
+) -> None:
+    assert Images(TABLE, tmp_path).find(image).environment.get("SIM_ENGINE_VERSION") == version
 
 
 def test_an_unknown_image_is_refused_with_the_list(tmp_path: Path) -> None:
