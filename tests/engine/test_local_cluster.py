@@ -199,7 +199,7 @@ def test_stopping_leaves_no_process_no_listener_and_no_file(
 
     assert stopped == sorted(cluster.COMPONENTS)
     assert processes.ours(state) == {}
-    assert all(ports.is_free(port) for port in used)
+    assert {port: ports.owner(port) for port in used if not ports.is_free(port)} == {}
     assert list(state.iterdir()) == []
     assert list(home.iterdir()) == [], "no ~/.kube and no ~/.kwok came into being"
     assert cluster.stop(state, programs) == [], "stopping again is fine"
