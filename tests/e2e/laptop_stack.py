@@ -36,6 +36,11 @@ class Stack:
     def run(self, *arguments: str) -> str:
         return self.kubectl.run("-n", NAMESPACE, *arguments)
 
+    def busy(self) -> str:
+        """The version of `chat` that gets most of the load; it is the one to disturb."""
+        rows = [row for row in self.status()["models"] if row["model"] == "chat"]
+        return str(max(rows, key=lambda row: row["weight_percent"])["version"])
+
     def pods(self, model: str, version: str) -> list[Report]:
         return [p for p in self.status()["pods"] if (p["model"], p["version"]) == (model, version)]
 

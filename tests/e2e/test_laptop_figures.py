@@ -64,7 +64,8 @@ def test_nothing_is_lost_while_the_gateway_rolls_to_other_weights(stack: Stack) 
 
 @pytest.mark.xfail(strict=True, reason=POOLED)
 def test_nothing_is_lost_while_an_engine_rolls(stack: Stack) -> None:
-    report = stack.load_during(lambda: stack.roll("chat-two"))
+    version = stack.busy()
+    report = stack.load_during(lambda: stack.roll(f"chat-{version}"))
     assert lost(report) == {}
 
 
@@ -76,18 +77,19 @@ def test_nothing_is_lost_while_gateway_and_engines_roll_at_once(stack: Stack) ->
 
 @pytest.mark.xfail(strict=True, reason=POOLED)
 def test_nothing_is_lost_while_the_nodes_of_an_engine_and_a_gateway_are_drained(stack: Stack) -> None:
-    engine = stack.pods("chat", "two")[0]["node"]
+    version = stack.busy()
+    engine = stack.pods("chat", version)[0]["node"]
     gateway = next(pod["node"] for pod in stack.status()["pods"] if pod["name"].startswith("gateway-"))
 
     def drain() -> None:
         nodes = (engine, gateway)
         stack.kubectl.run("drain", *nodes, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=55s")
         stack.kubectl.run("uncordon", *nodes)
-        stack.rolled("gateway", "chat-two")
+        stack.rolled("gateway", f"chat-{version}")
 
     report = stack.load_during(drain)
     assert lost(report) == {}
-    assert engine not in [pod["node"] for pod in stack.pods("chat", "two")], "the engine must have moved"
+    assert engine not in [pod["node"] for pod in stack.pods("chat", version)], "the engine must have moved"
 
 
 def test_nothing_is_lost_while_the_api_server_is_away(stack: Stack) -> None:
@@ -106,25 +108,28 @@ def test_nothing_is_lost_while_the_api_server_is_away(stack: Stack) -> None:
 
 
 def test_the_same_roll_loses_requests_with_too_short_a_grace_and_without_prestop(stack: Stack) -> None:
-    deployment = json.loads(stack.run("get", "deployment", "chat-two", "-o", "json"))
+    engine = f"chat-{stack.busy()}"
+    deployment = json.loads(stack.run("get", "deployment", engine, "-o", "json"))
     spec = deployment["spec"]["template"]["spec"]
     name, lifecycle = spec["containers"][0]["name"], spec["containers"][0]["lifecycle"]
     grace = spec["terminationGracePeriodSeconds"]
 
-    stack.change("chat-two", {"terminationGracePeriodSeconds": 5})
+    stack.change(engine, {"terminationGracePeriodSeconds": 5})
     without_prestop = {
         "terminationGracePeriodSeconds": grace,
         "containers": [{"name": name, "lifecycle": None}],
     }
-    report = stack.load_during(lambda: stack.change("chat-two", without_prestop))
-    assert lost(report), "control: pods had 5 s of grace for streams of 6 s"
+    long_streams = (SHORT, SHORT, SHORT, Ask(True, 90))
+    report = stack.load_during(lambda: stack.change(engine, without_prestop), mix=long_streams)
+    assert lost(report), "control: pods had 5 s of grace for streams of 9 s"
     as_rendered = {"containers": [{"name": name, "lifecycle": lifecycle}]}
-    report = stack.load_during(lambda: stack.change("chat-two", as_rendered))
+    report = stack.load_during(lambda: stack.change(engine, as_rendered))
     assert lost(report), "control: pods had no preStop"
 
 
 def test_a_killed_engine_loses_its_own_requests_only_and_comes_back(stack: Stack) -> None:
-    victim = stack.pods("chat", "two")[0]
+    version = stack.busy()
+    victim = stack.pods("chat", version)[0]
     streams = (Ask(True, 30),)
 
     def kill() -> None:
@@ -134,7 +139,7 @@ def test_a_killed_engine_loses_its_own_requests_only_and_comes_back(stack: Stack
             assert time.monotonic() - killed < 1, "a dead engine is an endpoint for too long"
 
         def back() -> bool:
-            (row,) = [pod for pod in stack.pods("chat", "two") if pod["name"] == victim["name"]]
+            (row,) = [pod for pod in stack.pods("chat", version) if pod["name"] == victim["name"]]
             return bool(row["ready"] and row["restarts"] == victim["restarts"] + 1)
 
         until(back, 30, "the engine is not Ready again with one restart more")
