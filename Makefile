@@ -76,6 +76,9 @@ engine: tools ## tests with the real engine and a real API server
 e2e: tools ## tests of pods that run: process node and simulated engines
 	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest -q tests/e2e)
 
+figures: tools ## what is lost while the whole laptop stack is changed under load; six minutes, not part of make test yet
+	$(call timed,figures: real LiteLLM under load and simulated engines,$(RUN)/python -m pytest -v tests/figures)
+
 bench: tools ## how times grow with the number of models
 	@$(RUN)/python -m tests.bench
 

@@ -18,15 +18,11 @@ from rich.console import Console
 from local import litellm_environment
 from local.layout import find
 from local.load_report import Ask
-from tests.e2e.laptop_stack import RATE, SHORT, Stack, lost, until
 from tests.engine.checkout import make_checkout
+from tests.figures.laptop_stack import RATE, SHORT, Stack, lost, until
 from tests.stack_files import ROOT
 
 API_SERVER_AWAY_SECONDS = 10
-POOLED = (
-    "LiteLLM's pooled connections stay with an engine that leaves, which answers with nothing (`abort`); "
-    "AIOHTTP_KEEPALIVE_TIMEOUT=0 in the gateway's environment mends it"
-)
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +58,17 @@ def test_nothing_is_lost_while_the_gateway_rolls_to_other_weights(stack: Stack) 
     assert share["chat-two"] > 0.7, f"the new weights must be at work: {share}"
 
 
-@pytest.mark.xfail(strict=True, reason=POOLED)
 def test_nothing_is_lost_while_an_engine_rolls(stack: Stack) -> None:
     version = stack.busy()
     report = stack.load_during(lambda: stack.roll(f"chat-{version}"))
     assert lost(report) == {}
 
 
-@pytest.mark.xfail(strict=True, reason=POOLED)
 def test_nothing_is_lost_while_gateway_and_engines_roll_at_once(stack: Stack) -> None:
     report = stack.load_during(lambda: stack.roll("gateway", "chat-one", "chat-two"))
     assert lost(report) == {}
 
 
-@pytest.mark.xfail(strict=True, reason=POOLED)
 def test_nothing_is_lost_while_the_nodes_of_an_engine_and_a_gateway_are_drained(stack: Stack) -> None:
     version = stack.busy()
     engine = stack.pods("chat", version)[0]["node"]
@@ -173,7 +166,6 @@ def test_more_gpus_than_there_are_leave_pods_pending_and_status_says_why(stack: 
         until(lambda: len(stack.pods("chat", "one")) == 2, 60, "more than two pods are left")
 
 
-@pytest.mark.xfail(strict=False, reason=POOLED)
 def test_the_autoscaler_follows_the_queue_from_one_to_three_and_back_and_nothing_is_lost(
     stack: Stack,
 ) -> None:
