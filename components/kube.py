@@ -4,16 +4,19 @@ import re
 from collections.abc import Callable, Mapping
 
 import pulumi
-from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy
+from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac
 
 from components.spec import Manifest
 
 _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("apps/v1", "StatefulSet"): apps.v1.StatefulSet,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
+    ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
     ("v1", "ConfigMap"): core.v1.ConfigMap,
     ("v1", "LimitRange"): core.v1.LimitRange,
     ("v1", "Namespace"): core.v1.Namespace,
@@ -24,7 +27,15 @@ _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
 }
 
-_NEEDED_BY_PODS = ("ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "ServiceAccount")
+_NEEDED_BY_PODS = (
+    "ConfigMap",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "RoleBinding",
+    "Secret",
+    "ServiceAccount",
+)
+_WORKLOADS = ("Deployment", "StatefulSet")
 
 
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
@@ -61,7 +72,7 @@ def register_all(
     """
     resources: dict[str, pulumi.CustomResource] = {}
     for key, manifest in manifests.items():
-        workload = manifest["kind"] == "Deployment"
+        workload = manifest["kind"] in _WORKLOADS
         before = [made for other, made in resources.items() if manifests[other]["kind"] in _NEEDED_BY_PODS]
         resources[key] = register(
             f"{name}-{key}",

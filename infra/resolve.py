@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from components import naming
+from components import naming, prometheus_config, prometheus_manifests
 from components.engines import default_version, engine_preset
 from components.gateway.model import GatewaySpec
 from components.serving.scaling import scaling_spec
@@ -92,14 +92,15 @@ def version_specs(settings: StackSettings) -> list[VersionSpec]:
 
 
 def namespace_spec(
-    settings: StackSettings, versions: list[VersionSpec], gateway: GatewaySpec
+    settings: StackSettings, versions: list[VersionSpec], gateway: GatewaySpec, *beside: Resources
 ) -> NamespaceSpec:
     """The namespace, large enough for every workload at its maximum while all of them roll.
 
-    A rolled pod that still drains counts like its successor: twice the maximum.
+    A rolled pod that still drains counts like its successor: twice the maximum. `beside` are single pods of
+    ours, such as Redis.
     """
     demands = [(v.resources, v.scaling.max if v.scaling else v.replicas or 1) for v in versions]
-    demands.append((gateway.resources, gateway.scaling.max))
+    demands += [(gateway.resources, gateway.scaling.max), *((need, 1) for need in beside)]
     return NamespaceSpec(
         name=settings.namespace,
         cpu_millicores=sum(2 * count * need.cpu_millicores for need, count in demands),
@@ -141,8 +142,15 @@ def scaling_of(settings: StackSettings, model: ServedModelSettings, engine: Engi
         targets=scaling.target,
         ttft_seconds=objectives.ttft_p95_seconds if objectives else None,
         tpot_seconds=objectives.tpot_p95_seconds if objectives else None,
-        prometheus_url=settings.observability.prometheus_url,
+        prometheus_url=prometheus_url(settings),
     )
+
+
+def prometheus_url(settings: StackSettings) -> str | None:
+    """Where series of this stack are asked for: the cluster's Prometheus, else our own."""
+    if settings.observability.prometheus_url or settings.observability.prometheus is None:
+        return settings.observability.prometheus_url
+    return f"http://{prometheus_manifests.NAME}.{settings.namespace}.svc:{prometheus_config.PORT}"
 
 
 def _version_spec(

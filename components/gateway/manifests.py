@@ -11,6 +11,7 @@ from components import naming
 from components.gateway import litellm
 from components.gateway.model import GatewaySpec
 from components.gateway.pod import STARTUP_SECONDS, pod_template
+from components.pod_parts import NAMES, OWN_PROMETHEUS
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest
 
@@ -152,9 +153,13 @@ def network_policy(spec: GatewaySpec) -> Manifest:
     engines = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "engine"}}}
     anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVICES]}}
     egress: list[dict[str, Any]] = [
-        {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+        *NAMES,
         {"to": [engines], "ports": [{"protocol": "TCP", "port": "http"}]},
     ]
+    redis = spec.model.redis
+    if redis and redis.in_cluster:
+        pods = {"podSelector": {"matchLabels": naming.selector(redis.host, redis.host)}}
+        egress.append({"to": [pods], "ports": [{"protocol": "TCP", "port": redis.port}]})
     if ports := _outside_ports(spec):
         egress.append({"to": [anywhere], "ports": [{"protocol": "TCP", "port": port} for port in ports]})
     return {
@@ -166,7 +171,7 @@ def network_policy(spec: GatewaySpec) -> Manifest:
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"ports": [{"protocol": "TCP", "port": "http"}]},
-                {"from": [monitoring], "ports": [{"protocol": "TCP", "port": "metrics"}]},
+                {"from": [monitoring, OWN_PROMETHEUS], "ports": [{"protocol": "TCP", "port": "metrics"}]},
             ],
             "egress": egress,
         },
@@ -174,8 +179,9 @@ def network_policy(spec: GatewaySpec) -> Manifest:
 
 
 def _outside_ports(spec: GatewaySpec) -> list[int]:
-    """Ports of the providers and of Redis, sorted."""
-    ports = {spec.model.redis.port} if spec.model.redis else set()
+    """Ports of the providers and of a Redis outside, sorted."""
+    redis = spec.model.redis
+    ports = {redis.port} if redis and not redis.in_cluster else set()
     for route in spec.model.routes:
         for backend in route.backends:
             if backend.kind in ("openai", "anthropic"):

@@ -59,6 +59,8 @@ class Redis(Spec):
     host: str
     port: int
     tls: bool
+    in_cluster: bool = False
+    """Whether it is a pod of the same namespace."""
 
 
 class ContentFilter(Spec):

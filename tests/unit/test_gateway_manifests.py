@@ -14,6 +14,7 @@ from components.gateway.keys import keys_document
 from components.gateway.manifests import gateway_manifests, provider_secret, tenant_keys_secret
 from components.gateway.model import GatewayModel, GatewaySpec, Route
 from components.spec import Manifest, Resources
+from local.node.render import quantity
 from tests.snapshot import assert_snapshot
 from tests.unit.gateway_examples import CHAT, DIGEST, REDIS, SUMMARY, backend, model, models, scaling, spec
 
@@ -88,7 +89,7 @@ def test_names_fit_and_selectors_match_the_pods(gateway: GatewaySpec) -> None:
 def test_requests_stay_below_limits_and_the_autoscaler_alone_counts_replicas(gateway: GatewaySpec) -> None:
     made = manifests(gateway)
     resources = container(made)["resources"]
-    requested, limit = (int(resources[k]["memory"].removesuffix("Mi")) for k in ("requests", "limits"))
+    requested, limit = (quantity(resources[key]["memory"]) for key in ("requests", "limits"))
     assert requested <= limit
     assert "replicas" not in made["deployment"]["spec"]
     target = made["scaler"]["spec"]["scaleTargetRef"]
@@ -203,7 +204,10 @@ def test_metrics_are_open_to_monitoring_alone() -> None:
     api, metrics = manifests(spec())["network-policy"]["spec"]["ingress"]
     assert api == {"ports": [{"protocol": "TCP", "port": "http"}]}
     assert metrics == {
-        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "from": [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
+            {"podSelector": {"matchLabels": naming.selector("prometheus", "prometheus")}},
+        ],
         "ports": [{"protocol": "TCP", "port": "metrics"}],
     }
 
