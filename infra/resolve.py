@@ -100,7 +100,7 @@ def namespace_spec(
     ours, such as Redis.
     """
     demands = [(v.resources, v.scaling.max if v.scaling else v.replicas or 1) for v in versions]
-    demands += [(gateway.resources, gateway.scaling.max), *((need, 1) for need in beside)]
+    demands += [(gateway.pod_resources, gateway.scaling.max), *((need, 1) for need in beside)]
     return NamespaceSpec(
         name=settings.namespace,
         cpu_millicores=sum(2 * count * need.cpu_millicores for need, count in demands),

@@ -19,6 +19,7 @@ REVISIONS_KEPT = 3
 """Old ReplicaSets; the way back is the stack file's, since their ConfigMaps go when a rollout is done."""
 _NODE_SECONDS = 600
 """Added to the start budget: a node may have to join and the image to be pulled first (our choice)."""
+_SCRIPTS = ("gw_auth.py", "gw_metrics.py")
 _METADATA_SERVICES = "169.254.0.0/16"
 
 
@@ -65,10 +66,10 @@ def tenant_keys_secret(spec: GatewaySpec, document: Any) -> Manifest:
 
 
 def config_map(spec: GatewaySpec) -> Manifest:
-    """config.yaml and the custom-auth hook, under a name that changes with them."""
+    """config.yaml, the custom-auth hook and the metrics server, under a name that changes with them."""
     data = {
         "config.yaml": yaml.safe_dump(litellm.render(spec.model), sort_keys=False),
-        "gw_auth.py": Path(__file__).with_name("gw_auth.py").read_text("utf-8"),
+        **{name: Path(__file__).with_name(name).read_text("utf-8") for name in _SCRIPTS},
     }
     return {
         "apiVersion": "v1",

@@ -4,7 +4,7 @@ from typing import Any
 
 from components import naming
 from components.gateway import litellm
-from components.gateway.model import GatewaySpec
+from components.gateway.model import METRICS_RESOURCES, GatewaySpec
 from components.pod_parts import container_security, pod_security, probe, requests_and_limits
 from components.spec import Manifest
 
@@ -37,11 +37,13 @@ def pod_template(
             "terminationGracePeriodSeconds": spec.grace_seconds,
             "securityContext": pod_security(USER_ID),
             **_placement(spec),
+            "initContainers": [_metrics(spec)],
             "containers": [_container(spec, environment_secret)],
             "volumes": [
                 {"name": "config", "configMap": {"name": config_name}},
                 {"name": "tenant-keys", "secret": {"secretName": keys_secret, "defaultMode": 0o440}},
                 {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}},
+                {"name": "metrics", "emptyDir": {"sizeLimit": "64Mi"}},
             ],
         },
     }
@@ -55,10 +57,7 @@ def _container(spec: GatewaySpec, environment_secret: Any) -> Manifest:
         "args": litellm.arguments(spec),
         "env": [{"name": name, "value": value} for name, value in sorted(litellm.environment(spec).items())],
         "envFrom": [{"secretRef": {"name": environment_secret}}],
-        "ports": [
-            {"name": "http", "containerPort": litellm.HTTP_PORT, "protocol": "TCP"},
-            {"name": "metrics", "containerPort": litellm.METRICS_PORT, "protocol": "TCP"},
-        ],
+        "ports": [{"name": "http", "containerPort": litellm.HTTP_PORT, "protocol": "TCP"}],
         "resources": requests_and_limits(spec.resources),
         "startupProbe": _probe("/health/readiness", _STARTUP_PERIOD_SECONDS, STARTUP_SECONDS),
         "readinessProbe": _probe("/health/readiness", period_seconds=5, for_seconds=15),
@@ -71,6 +70,26 @@ def _container(spec: GatewaySpec, environment_secret: Any) -> Manifest:
             # a folder, not a subPath: only so do pods see changed keys without a restart
             {"name": "tenant-keys", "mountPath": litellm.KEYS_FOLDER, "readOnly": True},
             {"name": "scratch", "mountPath": litellm.SCRATCH_FOLDER},
+            {"name": "metrics", "mountPath": litellm.METRICS_FOLDER},
+        ],
+    }
+
+
+def _metrics(spec: GatewaySpec) -> Manifest:
+    """A sidecar that serves the metrics, also while the gateway drains: it ends after it."""
+    return {
+        "name": "metrics",
+        "image": spec.image,
+        "restartPolicy": "Always",
+        "command": ["python", f"{litellm.CONFIG_FOLDER}/gw_metrics.py", "0.0.0.0", str(litellm.METRICS_PORT)],  # noqa: S104
+        "env": [{"name": "PROMETHEUS_MULTIPROC_DIR", "value": litellm.METRICS_FOLDER}],
+        "ports": [{"name": "metrics", "containerPort": litellm.METRICS_PORT, "protocol": "TCP"}],
+        "resources": requests_and_limits(METRICS_RESOURCES),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": "config", "mountPath": litellm.CONFIG_FOLDER, "readOnly": True},
+            {"name": "metrics", "mountPath": litellm.METRICS_FOLDER},
         ],
     }
 

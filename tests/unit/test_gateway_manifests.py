@@ -110,7 +110,12 @@ def test_the_pod_mounts_what_it_reads() -> None:
     made = manifests(gateway)
     volumes = {volume["name"]: volume for volume in pod(made)["spec"]["volumes"]}
     mounts = {mount["mountPath"]: mount["name"] for mount in container(made)["volumeMounts"]}
-    assert mounts == {"/etc/litellm": "config", "/etc/tenant-keys": "tenant-keys", "/tmp": "scratch"}
+    assert mounts == {
+        "/etc/litellm": "config",
+        "/etc/tenant-keys": "tenant-keys",
+        "/tmp": "scratch",
+        "/var/lib/gateway-metrics": "metrics",
+    }
     assert volumes["config"]["configMap"]["name"] == made["config"]["metadata"]["name"]
     keys = tenant_keys_secret(gateway, "{}")
     assert volumes["tenant-keys"]["secret"]["secretName"] == keys["metadata"]["name"]
@@ -119,7 +124,7 @@ def test_the_pod_mounts_what_it_reads() -> None:
     )
     environment = {entry["name"]: entry["value"] for entry in container(made)["env"]}
     assert environment["TENANT_KEYS_FILE"] == f"/etc/tenant-keys/{next(iter(keys['stringData']))}"
-    assert set(made["config"]["data"]) == {"config.yaml", "gw_auth.py"}
+    assert set(made["config"]["data"]) == {"config.yaml", "gw_auth.py", "gw_metrics.py"}
 
 
 def test_the_config_map_carries_the_config_and_the_hook_as_they_run() -> None:
@@ -225,3 +230,15 @@ def test_all_manifests_are_as_recorded() -> None:
     text = yaml.safe_dump_all(plain, sort_keys=False).replace(hashed, "gateway-<hash>")
     assert DIGEST in text
     assert_snapshot("gateway/manifests.yaml", text)
+
+
+def test_metrics_are_served_by_a_sidecar_that_outlives_the_gateway_and_reads_what_it_writes() -> None:
+    made = manifests(spec())
+    (sidecar,) = pod(made)["spec"]["initContainers"]
+    assert sidecar["restartPolicy"] == "Always", "a sidecar ends after the containers it stands beside"
+    script = sidecar["command"][1].rpartition("/")[2]
+    assert made["config"]["data"][script].startswith('"""`python gw_metrics.py HOST PORT`')
+    (folder,) = [item["value"] for item in sidecar["env"]]
+    assert folder == litellm.environment(spec())["PROMETHEUS_MULTIPROC_DIR"]
+    shared = {mount["name"] for mount in sidecar["volumeMounts"] if mount["mountPath"] == folder}
+    assert shared == {"metrics"}
