@@ -18,8 +18,8 @@ from rich.console import Console
 from local import litellm_environment
 from local.layout import find
 from local.load_report import NOBODY, Ask
+from tests.e2e.laptop_stack import RATE, SHORT, Stack, lost, until
 from tests.engine.checkout import make_checkout
-from tests.figures.laptop_stack import RATE, SHORT, Stack, lost, until
 from tests.stack_files import ROOT
 
 API_SERVER_AWAY_SECONDS = 10
