@@ -1,0 +1,54 @@
+"""The register of the planner's rules: what each says, how much it weighs, where it comes from."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+Group = Literal["start", "drain", "answer", "capacity", "performance", "reliability", "security",
+                "observability", "waiver"]  # fmt: skip
+Environment = Literal["development", "production"]
+Weight = Literal["error", "warning", "off"]
+
+
+class Rule(BaseModel):
+    """One row of data/rules.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    group: Group
+    says: str
+    """What holds when the rule is kept."""
+    severity: str | Mapping[Environment, Weight]
+    """In words, or by the class of the environment where the checklist decides."""
+    requirement: str
+    """Row ids of the list of requirements, as in `C7, F1`."""
+    source: str
+
+    def weight(self, environment: Environment) -> Weight:
+        """How much the rule weighs there; only for rules that say so by environment.
+
+        Raises TypeError for the others.
+        """
+        if isinstance(self.severity, str):
+            raise TypeError(f"{self.id} has the same severity everywhere: {self.severity}")
+        return self.severity[environment]
+
+
+@cache
+def rules() -> Mapping[str, Rule]:
+    """All rules by id, in the order of the file."""
+    text = files("planner").joinpath("data/rules.yaml").read_text(encoding="utf-8")
+    data: dict[Group, dict[str, dict[str, str]]] = yaml.safe_load(text)
+    return MappingProxyType(
+        {
+            name: Rule.model_validate({"id": name, "group": group, **row})
+            for group, rows in data.items()
+            for name, row in rows.items()
+        }
+    )
