@@ -116,6 +116,17 @@ def engine_profiles() -> Mapping[str, EngineProfile]:
     return MappingProxyType(rows)
 
 
+def profiles_table() -> str:
+    """The comparison table as Markdown, for docs/engine-advice.md."""
+    fields = [name for name in EngineProfile.model_fields if name != "deprecated"]
+    heads = [name.replace("_", " ").replace("sigterm", "SIGTERM") for name in fields]
+    lines = [f"| engine | {' | '.join(heads)} |", "|---" * (len(fields) + 1) + "|"]
+    for engine, profile in engine_profiles().items():
+        name = f"{engine} ({profile.deprecated})" if profile.deprecated else engine
+        lines.append(f"| {name} | {' | '.join(getattr(profile, field) for field in fields)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _advice(engine: str, situation: Situation) -> Advice:
     holding = {name for name, holds in _CRITERIA.items() if holds(situation)}
     barred = [

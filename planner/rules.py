@@ -40,6 +40,27 @@ class Rule(BaseModel):
         return self.severity[environment]
 
 
+def rules_table() -> str:
+    """The register as Markdown, one table per group, for docs/rules.md."""
+    lines: list[str] = []
+    for group in dict.fromkeys(rule.group for rule in rules().values()):
+        lines += [f"## {group.capitalize()}", "", *_HEAD]
+        lines += [_row(rule) for rule in rules().values() if rule.group == group]
+        lines.append("")
+    return "\n".join(lines)
+
+
+_HEAD = ["| id | holds when | weight | requirement | where it comes from |", "|---|---|---|---|---|"]
+
+
+def _row(rule: Rule) -> str:
+    weight = rule.severity
+    if not isinstance(weight, str):
+        weight = f"{weight['production']}; development: {weight['development']}"
+    cells = (f"`{rule.id}`", rule.says, weight, rule.requirement, rule.source)
+    return f"| {' | '.join(cells)} |"
+
+
 @cache
 def rules() -> Mapping[str, Rule]:
     """All rules by id, in the order of the file."""

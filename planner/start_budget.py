@@ -13,6 +13,8 @@ from planner.estimate import Estimate
 from planner.finding import Finding, error, warning
 from planner.start_time import StartEstimate
 
+_FASTER = "start faster (weights streamed from S3 or kept on the node, images pulled in parallel)"
+
 
 class StartBudget(BaseModel):
     """Waiting times of one version as they are rendered, in seconds."""
@@ -73,9 +75,8 @@ def _startup(budget: StartBudget) -> Iterator[Finding]:
             id="startup-probe-missing",
         )
     else:
-        yield from _too_short(
-            path, budget.startup_seconds, needed, "from container to ready", "startup-budget-too-short"
-        )
+        what = "from container to ready"
+        yield from _too_short(path, budget.startup_seconds, needed, what, "it", "startup-budget-too-short")
 
 
 def _engine(budget: StartBudget) -> Iterator[Finding]:
@@ -112,9 +113,8 @@ def _deadline(budget: StartBudget) -> Iterator[Finding]:
             id="progress-deadline-below-startup",
         )
     else:
-        yield from _too_short(
-            path, deadline, budget.step_seconds, "for a pod on a new node", "progress-deadline-too-short"
-        )
+        what, which = "for a pod on a new node", "the progress deadline"
+        yield from _too_short(path, deadline, budget.step_seconds, what, which, "progress-deadline-too-short")
 
 
 def _await(budget: StartBudget) -> Iterator[Finding]:
@@ -133,21 +133,23 @@ def _scale_down(budget: StartBudget) -> Iterator[Finding]:
     calm, start = budget.scale_down_seconds, budget.estimate.new_node_seconds
     if calm is not None and calm < start.likely:
         yield warning(
-            f"{budget.path}.startup_seconds",
+            budget.path,
             f"a pod is taken away after {calm} s of calm, and takes {start} s to bring back",
-            f"let the autoscaler wait {_minutes(start.likely)} s before it scales down, or start faster",
+            f"let the autoscaler wait {_minutes(start.likely)} s before it scales down, or {_FASTER}",
             id="cooldown-shorter-than-start",
         )
 
 
-def _too_short(path: str, given: int, needed: Estimate, what: str, rule: str) -> Iterator[Finding]:
+def _too_short(
+    path: str, given: int, needed: Estimate, what: str, which: str, rule: str
+) -> Iterator[Finding]:
     if given >= needed.high:
         return
     say = error if given < needed.low else warning
     yield say(
         path,
         f"leaves {given} s {what}, estimated at {needed} s",
-        f"make it {_minutes(needed.high)} or more, or start faster",
+        f"make {which} {_minutes(needed.high)} or more, or {_FASTER}",
         id=rule,
     )
 

@@ -112,6 +112,18 @@ def throughput(request: ThroughputRequest) -> Throughput:
     )
 
 
+def concurrency_of(
+    *, input_tokens: int, output_tokens: int, max_num_seqs: int, kv_cache_tokens: int | None = None
+) -> int:
+    """Requests that one replica works on at once: the engine's limit, or what the KV cache holds; at least one.
+
+    `kv_cache_tokens` is the whole cache of the replica; None = not known, and then the engine's limit alone.
+    """
+    if kv_cache_tokens is None:
+        return max_num_seqs
+    return max(1, min(max_num_seqs, kv_cache_tokens // (input_tokens + output_tokens)))
+
+
 def bytes_read_per_step(request: ThroughputRequest) -> float:
     """Bytes that one decoding step of all concurrent requests reads.
 

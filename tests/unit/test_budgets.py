@@ -85,7 +85,8 @@ def test_the_startup_finding_shows_the_estimate() -> None:
     (finding,) = start_findings(START.model_copy(update={"startup_seconds": 300}))
     assert str(finding) == (
         "models.chat.versions.v1.startup_seconds: leaves 300 s from container to ready, estimated at "
-        "200 (100 to 400) s; make it 420 or more, or start faster"
+        "200 (100 to 400) s; make it 420 or more, or start faster (weights streamed from S3 or kept on the "
+        "node, images pulled in parallel)"
     )
 
 

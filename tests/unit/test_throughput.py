@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from planner.catalogue import catalogue
 from planner.chip_speed import chip_speed, chip_speeds
-from planner.throughput import Measured, ThroughputRequest, bytes_read_per_step, throughput
+from planner.throughput import Measured, ThroughputRequest, bytes_read_per_step, concurrency_of, throughput
 
 CASES = yaml.safe_load(Path(__file__).with_name("throughput_cases.yaml").read_text("utf-8"))
 
@@ -94,6 +94,16 @@ def test_a_measured_value_takes_the_place_of_the_estimate() -> None:
     assert str(found.tpot_seconds) == "0.08"
     assert found.ttft_seconds == throughput(request()).ttft_seconds, "not measured, so still estimated"
     assert found.basis == "llmserve bench, 2026-11-25"
+
+
+@pytest.mark.parametrize(
+    ("kv_cache_tokens", "concurrency"), [(None, 64), (100_000, 64), (60_000, 50), (600, 1)]
+)
+def test_a_replica_works_on_what_its_kv_cache_holds(kv_cache_tokens: int | None, concurrency: int) -> None:
+    found = concurrency_of(
+        input_tokens=1000, output_tokens=200, max_num_seqs=64, kv_cache_tokens=kv_cache_tokens
+    )
+    assert found == concurrency
 
 
 def test_it_says_what_it_rests_on() -> None:
