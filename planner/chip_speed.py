@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from planner.catalogue import InstanceType
+from planner.data_files import data_file
 from planner.estimate import Estimate
 
 
@@ -62,8 +61,6 @@ def compute_efficiency() -> Estimate:
     return Estimate(**_data()["efficiency"]["compute"])
 
 
-@cache
 def _data() -> dict[str, Any]:
-    text = files("planner").joinpath("data/chip_speeds.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = data_file("chip_speeds.yaml")
     return data

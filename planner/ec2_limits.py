@@ -1,19 +1,14 @@
 """What EC2 and EBS allow beyond the size of a machine, from data/ec2_limits.yaml."""
 
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-from types import MappingProxyType
 from typing import Any
 
-import yaml
+from planner.data_files import data_file
 
 
-@cache
-def limits() -> Mapping[str, Any]:
+def limits() -> dict[str, Any]:
     """The tables of the data file."""
-    text = files("planner").joinpath("data/ec2_limits.yaml").read_text(encoding="utf-8")
-    return MappingProxyType(yaml.safe_load(text))
+    data: dict[str, Any] = data_file("ec2_limits.yaml")
+    return data
 
 
 def ebs_mib_per_second(instance_type: str) -> float | None:

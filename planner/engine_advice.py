@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from planner.catalogue import chips
+from planner.data_files import data_file
 
 
 class Situation(BaseModel):
@@ -193,8 +192,6 @@ _CRITERIA: Mapping[str, Callable[[Situation], bool]] = {
 }
 
 
-@cache
 def _data() -> dict[str, Any]:
-    text = files("planner").joinpath("data/engine_advice.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = data_file("engine_advice.yaml")
     return data

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from planner.data_files import data_file
 
 Group = Literal["start", "drain", "answer", "capacity", "performance", "reliability", "security",
                 "observability", "waiver"]  # fmt: skip
@@ -64,8 +64,7 @@ def _row(rule: Rule) -> str:
 @cache
 def rules() -> Mapping[str, Rule]:
     """All rules by id, in the order of the file."""
-    text = files("planner").joinpath("data/rules.yaml").read_text(encoding="utf-8")
-    data: dict[Group, dict[str, dict[str, str]]] = yaml.safe_load(text)
+    data: dict[Group, dict[str, dict[str, str]]] = data_file("rules.yaml")
     return MappingProxyType(
         {
             name: Rule.model_validate({"id": name, "group": group, **row})

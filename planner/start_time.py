@@ -1,13 +1,11 @@
 """How long a pod takes from being asked for to serving, part by part, as estimates with a range. Pure."""
 
-from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.catalogue import InstanceType
+from planner.data_files import data_file
 from planner.ec2_limits import ebs_mib_per_second, gp3_mib_per_second
 from planner.estimate import Estimate, exactly, total
 
@@ -199,8 +197,6 @@ def _estimate(row: dict[str, float]) -> Estimate:
     return Estimate(**row)
 
 
-@cache
 def _data() -> dict[str, Any]:
-    text = files("planner").joinpath("data/start_times.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = data_file("start_times.yaml")
     return data

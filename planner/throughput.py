@@ -115,7 +115,7 @@ def throughput(request: ThroughputRequest) -> Throughput:
 def concurrency_of(
     *, input_tokens: int, output_tokens: int, max_num_seqs: int, kv_cache_tokens: int | None = None
 ) -> int:
-    """Requests that one replica works on at once: the engine's limit, or what the KV cache holds; at least one.
+    """Requests one replica works on at once: the engine's limit, or what the KV cache holds; at least one.
 
     `kv_cache_tokens` is the whole cache of the replica; None = not known, and then the engine's limit alone.
     """

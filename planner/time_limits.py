@@ -1,10 +1,8 @@
 """Least and most seconds of the budget rules, from data/time_limits.yaml, with their sources."""
 
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
+from planner.data_files import data_file
 
 
 def limit_seconds(name: str) -> int:
@@ -13,9 +11,7 @@ def limit_seconds(name: str) -> int:
     return value
 
 
-@cache
 def limits() -> dict[str, dict[str, Any]]:
     """All rows: value and source by name."""
-    text = files("planner").joinpath("data/time_limits.yaml").read_text(encoding="utf-8")
-    data: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    data: dict[str, dict[str, Any]] = data_file("time_limits.yaml")
     return data
