@@ -124,10 +124,6 @@ MEASURED = [
         request("g5.12xlarge", weights_bytes=RUNAI, source="local", ebs_mib_per_second=1000, streamer=True),
         "weights are loaded", 14.34, id="Run:ai: 15 GB from gp3, streamer",
     ),
-    pytest.param(
-        request("g5.12xlarge", weights_bytes=RUNAI, source="s3", streamer=True),
-        "weights are loaded", 4.88, id="Run:ai: 15 GB from S3, streamer",
-    ),
     pytest.param(request(), "image is pulled", 210, id="chrismld: vLLM image in 3 to 4 min"),
 ]  # fmt: skip
 
