@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from planner.catalogue import catalogue
 from planner.chip_speed import chip_speed, chip_speeds
 from planner.throughput import Measured, ThroughputRequest, bytes_read_per_step, concurrency_of, throughput
+from tests.stack_files import ROOT
 
 CASES = yaml.safe_load(Path(__file__).with_name("throughput_cases.yaml").read_text("utf-8"))
 
@@ -155,3 +156,12 @@ def test_a_node_without_gpus_or_with_too_few_is_refused() -> None:
         chip_speed(catalogue()["m7i.large"])
     with pytest.raises(ValidationError, match=r"2 GPUs on a g6\.2xlarge, which has 1"):
         request(gpus=2)
+
+
+def test_the_page_on_cost_shows_these_cases() -> None:
+    page = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    for case in CASES["cases"]:
+        estimate = throughput(case_request(case)).output_tokens_per_second
+        ratio = estimate.likely / case["tokens_per_second"]
+        row = f"{case['concurrency']} at once | {case['tokens_per_second']:g} | {estimate} | {ratio:.2f} |"
+        assert row in page, f"docs/cost.md should say: {row}"
