@@ -1,7 +1,7 @@
 """Whether what waits for a start waits long enough: probes, engine, rollout, Pulumi, autoscaler. Pure.
 
-Every rule is an inequality; its finding gives both numbers and the setting to change. Against an estimate,
-less than even the fastest is an error, and less than the slowest a warning: patience costs nothing.
+Every rule is an inequality; its finding gives both numbers and the setting to change. A budget below even the
+fastest start is an error, one below the slowest a warning: patience costs nothing.
 """
 
 from collections.abc import Iterator
@@ -74,9 +74,14 @@ def _startup(budget: StartBudget) -> Iterator[Finding]:
             "render a startup probe",
             id="startup-probe-missing",
         )
-    else:
-        what = "from container to ready"
-        yield from _too_short(path, budget.startup_seconds, needed, what, "it", "startup-budget-too-short")
+    elif budget.startup_seconds < needed.high:
+        say = error if budget.startup_seconds < needed.low else warning
+        yield say(
+            path,
+            f"leaves {budget.startup_seconds} s from container to ready, estimated at {needed} s",
+            f"make it {_minutes(needed.high)} or more, or {_FASTER}",
+            id="startup-budget-too-short",
+        )
 
 
 def _engine(budget: StartBudget) -> Iterator[Finding]:
@@ -112,9 +117,14 @@ def _deadline(budget: StartBudget) -> Iterator[Finding]:
             f"make the progress deadline {budget.startup_seconds + leaving} s or more",
             id="progress-deadline-below-startup",
         )
-    else:
-        what, which = "for a pod on a new node", "the progress deadline"
-        yield from _too_short(path, deadline, budget.step_seconds, what, which, "progress-deadline-too-short")
+    elif deadline < budget.step_seconds.high:
+        yield warning(
+            path,
+            f"makes a rollout fail after {deadline} s, and a pod on a new node is estimated at "
+            f"{budget.step_seconds} s",
+            f"make the progress deadline {_minutes(budget.step_seconds.high)} or more, or {_FASTER}",
+            id="progress-deadline-too-short",
+        )
 
 
 def _await(budget: StartBudget) -> Iterator[Finding]:
@@ -138,20 +148,6 @@ def _scale_down(budget: StartBudget) -> Iterator[Finding]:
             f"let the autoscaler wait {_minutes(start.likely)} s before it scales down, or {_FASTER}",
             id="cooldown-shorter-than-start",
         )
-
-
-def _too_short(
-    path: str, given: int, needed: Estimate, what: str, which: str, rule: str
-) -> Iterator[Finding]:
-    if given >= needed.high:
-        return
-    say = error if given < needed.low else warning
-    yield say(
-        path,
-        f"leaves {given} s {what}, estimated at {needed} s",
-        f"make {which} {_minutes(needed.high)} or more, or {_FASTER}",
-        id=rule,
-    )
 
 
 def _minutes(seconds: float) -> int:

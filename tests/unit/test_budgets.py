@@ -21,7 +21,6 @@ TABLE = yaml.safe_load(Path(__file__).with_name("budget_examples.yaml").read_tex
 EXAMPLES: list[dict[str, Any]] = TABLE["examples"]
 CHECKS: dict[str, tuple[type[BaseModel], Callable[[Any], Iterable[Finding]]]] = {
     "start": (StartBudget, start_findings),
-    "start on a slow node": (StartBudget, start_findings),
     "drain": (PodDrain, drain_findings),
     "gateway": (GatewayTimes, gateway_findings),
     "answer": (AnswerTimes, answer_findings),
