@@ -1,11 +1,15 @@
-"""Whether what the gateway waits and what users are promised suits how fast a version can answer. Pure."""
+"""Whether what the gateway waits and what users are promised suits how fast a version can answer. Pure.
+
+All of it rests on an estimate of speed, so that nothing here is more than a warning.
+"""
 
 from collections.abc import Iterator
+from math import ceil
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from planner.estimate import Estimate
-from planner.finding import Finding, error, warning
+from planner.finding import Finding, warning
 from planner.throughput import Throughput
 
 
@@ -45,12 +49,11 @@ def answer_findings(times: AnswerTimes) -> list[Finding]:
 def _first_token(times: AnswerTimes) -> Iterator[Finding]:
     given, needed = times.first_token_timeout_seconds, times.longest_prompt_ttft_seconds
     if given < needed.likely:
-        say = error if given < needed.low else warning
-        yield say(
+        yield warning(
             "gateway.first_token_timeout_seconds",
             f"is {given}, but {times.path} needs {needed} s for the first token of its longest prompt, "
             "even when nobody waits",
-            f"make it {needed.high:.0f} or more, or max_model_len less",
+            f"make it {ceil(needed.high)} or more, or max_model_len less",
             id="first-token-timeout-too-short",
         )
 
@@ -72,7 +75,7 @@ def _cut(times: AnswerTimes, setting: str, given: int, rule: str) -> Iterator[Fi
         yield warning(
             f"gateway.{setting}",
             f"is {given}, but {times.longest_answer_tokens} tokens of {times.path} take {needed} s",
-            f"make it {needed.high:.0f} or more, or allow shorter answers only",
+            f"make it {ceil(needed.high)} or more, or allow shorter answers only",
             id=rule,
         )
 
