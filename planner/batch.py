@@ -1,7 +1,7 @@
 """The estimator over standard input and output: `python -m planner.batch`.
 
-One JSON object a line in, one a line out, in the same order; the keys of both are those of the scorer of measured
-launches (docs/planner.md). A line that makes no sense is answered `uncertain` with the reason.
+One JSON object a line in, one a line out, in the same order; docs/planner.md tells the keys of both. A line
+that makes no sense is answered `uncertain` with the reason.
 """
 
 import json

@@ -91,6 +91,8 @@ def _facts(described: Mapping[str, Any]) -> ModelFacts:
         latent=_latent(_mapping(described.get("mla"))),
         experts=_experts(described),
         multimodal=described.get("multimodal") is True,
+        vision_parameters_billion=USUAL_VISION_BILLION if described.get("multimodal") is True else 0.0,
+        unverified=("vision_parameters_billion",),
     )
     return found.model_copy(update={"intermediate": _width(found)})
 

@@ -29,7 +29,7 @@ class Gpu(BaseModel):
 
 
 _MEASURED_ERROR, _NOMINAL_ERROR = 0.003, 0.01
-"""Of the memory: spread of one chip's reported sizes in public logs (79.10-79.33 GiB for H100); untested chips."""
+"""Of the memory: spread of one chip's sizes in public logs (79.10-79.33 GiB for H100); other chips."""
 
 
 @cache

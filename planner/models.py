@@ -183,8 +183,8 @@ def model_catalogue() -> Mapping[str, ModelFacts]:
 def find_model(name: str) -> ModelFacts | None:
     """Return the catalogued model that `name` is, or is derived from by quantising or fine-tuning.
 
-    `cyankiwi/gemma-4-31B-it-AWQ-4bit` is google/gemma-4-31B-it in another weight format. A name counts as derived
-    where it holds all words of a catalogued repository in their order; the longest such repository wins.
+    `cyankiwi/gemma-4-31B-it-AWQ-4bit` is google/gemma-4-31B-it in another weight format. A name counts as
+    derived where it holds all words of a catalogued repository in their order; the longest such one wins.
     """
     catalogue = model_catalogue()
     if name in catalogue:

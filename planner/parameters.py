@@ -1,7 +1,7 @@
-"""What a model's weights consist of, from its architecture: tensors, their sizes, how they are split over GPUs."""
+"""What a model's weights consist of, from its architecture: tensors, and how they are split over GPUs."""
 
+from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
 from planner.models import ModelFacts
 
@@ -18,7 +18,8 @@ class Part(Enum):
     VISION = "vision tower"
 
 
-class Tensor(NamedTuple):
+@dataclass(frozen=True)
+class Tensor:
     """`count` tensors of `numbers` numbers each, on one GPU of a tensor-parallel group."""
 
     part: Part
@@ -29,7 +30,7 @@ class Tensor(NamedTuple):
 def tensors(facts: ModelFacts, tensor_parallel: int = 1, expert_parallel: int = 1) -> list[Tensor] | None:
     """Return all large weights one GPU holds; None where a number of the architecture is missing.
 
-    `expert_parallel` is the number of GPUs whole experts are spread over; 1 splits every expert like the rest.
+    `expert_parallel` is the number of GPUs whole experts are spread over; 1 splits every expert as the rest.
     Norms, biases and convolutions are left out: they are below 0.1 percent.
     """
     if not facts.vocab or not facts.hidden or not facts.layers:

@@ -1,8 +1,8 @@
 """How vLLM divides KV memory: pages, groups of layers, blocks, and what they hold in tokens.
 
-Read from vLLM's own code (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, platforms/interface.py of the 0.11.0,
-0.19.0 and 0.22.1 wheels). A *page* holds one block of tokens of one layer. Layers of one kind share block tables in
-*groups* of equal size; all groups draw from one pool of blocks, so all pages must be equally large.
+Read from vLLM's own code (v1/core/kv_cache_utils.py, v1/kv_cache_interface.py, platforms/interface.py of the
+0.11.0, 0.19.0 and 0.22.1 wheels). A *page* holds one block of tokens of one layer. Layers of one kind share
+block tables in *groups* of equal size; all groups draw from one pool of blocks: all pages are equally large.
 """
 
 import math
@@ -103,7 +103,7 @@ def kv_layout(facts: ModelFacts, sharding: Sharding) -> KvLayout | None:
 
 
 def _token_bytes(kv_heads: int | None, head_dim: int | None, sharding: Sharding) -> float | None:
-    """Bytes of one token in one layer on one GPU; heads are replicated where there are more GPUs than heads."""
+    """Bytes of one token in one layer on one GPU; heads are replicated over more GPUs than heads."""
     if not kv_heads or not head_dim:
         return None
     return 2 * max(1, kv_heads // sharding.tensor_parallel) * head_dim * sharding.kv_bytes
@@ -120,7 +120,7 @@ def _one_group(layers: int, token_bytes: float, sharding: Sharding) -> KvLayout:
 
 
 def _latent(facts: ModelFacts, layers: int, sharding: Sharding) -> KvLayout | None:
-    """One latent vector per token, whole on every GPU; a sparse indexer keeps one key and its scale beside it."""
+    """One latent vector per token, whole on every GPU; a sparse indexer adds a key and its scale."""
     latent = facts.latent
     if latent is None:
         return None
@@ -155,7 +155,7 @@ def _sliding(facts: ModelFacts, full: int, window_bytes: float, sharding: Shardi
 
 
 def _hybrid(facts: ModelFacts, full: int, token_bytes: float, sharding: Sharding) -> KvLayout | None:
-    """Attention blocks grow until a page is at least as large as one recurrent state, which is padded to it."""
+    """Attention blocks grow until a page is as large as one recurrent state, which is padded to it."""
     state = facts.recurrent
     if state is None or not full:
         return None
@@ -171,7 +171,7 @@ def _hybrid(facts: ModelFacts, full: int, token_bytes: float, sharding: Sharding
 
 
 def _group_size(*layers: int) -> tuple[int, tuple[int, ...]]:
-    """Layers per group and groups per kind: the rarest kind sets the size, unless the kinds are nearly as common."""
+    """Layers per group and groups per kind: the rarest kind sets the size, if it is much rarer."""
     size = min(layers)
     if max(layers) < 1.5 * size:
         size = max(layers)

@@ -77,11 +77,11 @@ def _forward(request: MemoryRequest, batch: Batch) -> float:
     dense = batch.tokens * facts.mlp_matrices * width / request.tensor_parallel * 2 / GIB
     if facts.experts and facts.intermediate is None:
         dense = 0.0
-    return float(data["forward_factor"]) * max(dense, _expert_workspace(request, batch)) + hidden
+    return float(data["forward_factor"] * max(dense, _expert_workspace(request, batch)) + hidden)
 
 
 def _expert_workspace(request: MemoryRequest, batch: Batch) -> float:
-    """Every token goes to `active` experts: one row each of the widened, the activated and the narrowed result."""
+    """Every token goes to `active` experts: a row each of the widened, activated and narrowed result."""
     facts = request.model
     if facts.experts is None:
         return 0.0
@@ -93,7 +93,7 @@ def _expert_workspace(request: MemoryRequest, batch: Batch) -> float:
 def _encoder(request: MemoryRequest, batch: Batch) -> tuple[float, float]:
     """(peak while the largest batch of images is encoded, its outputs that stay alive afterwards).
 
-    The vision tower keeps queries, keys and values, both sides of its activation, and four copies of its hidden states.
+    The vision tower keeps queries, keys and values, both sides of its activation, and copies of its input.
     """
     tower, hidden = request.model.vision, request.model.hidden or 0
     tokens = max(batch.tokens, tower.item_tokens if tower else 0)
@@ -124,7 +124,9 @@ def captured_graphs(batch: Batch, speculative_tokens: int) -> int:
     """
     decode = 1 + speculative_tokens
     largest = min(batch.tokens, batch.seqs * decode * 2, 512)
-    sizes = [size for size in (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)) if size <= largest]
+    sizes: list[int] = [
+        size for size in (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)) if size <= largest
+    ]
     return len(sizes) + sum(size <= batch.seqs * decode for size in sizes)
 
 

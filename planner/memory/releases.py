@@ -77,8 +77,8 @@ def vllm_memory() -> dict[str, Any]:
 def release_of(version: str | None, as_of: str | None = None) -> Release | None:
     """Return the release a version text names, else the one that was in use at a date (`YYYY[-MM[-DD]]`).
 
-    Source builds (`main@...`, `0.1.dev7+g1234`) are what was newest at their date. None for releases before 0.8, whose
-    engine (V0) is not modelled, and where neither text tells anything.
+    Source builds (`main@...`, `0.1.dev7+g1234`) are what was newest at their date. None for releases before
+    0.8, whose engine (V0) is not modelled, and where neither text tells anything.
     """
     parsed = _parsed(version)
     if parsed is not None and parsed >= Version("0.2"):

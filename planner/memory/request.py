@@ -24,7 +24,7 @@ class MemoryRequest(BaseModel):
     weight_format: str | None = None
     """As in `bf16`, `fp8`, `awq`, `gptq`, `mxfp4`; None = the model's native format."""
     weights_gib: float | None = None
-    """All weights of the model, when known from its safetensors headers; overrides the estimate from architecture."""
+    """All weights of the model, when known from its safetensors headers: better than from architecture."""
     dtype: str | None = None
     kv_cache_dtype: str | None = None
     gpu: Gpu
@@ -47,7 +47,7 @@ class MemoryRequest(BaseModel):
     speculative_tokens: int = 0
     chunked_prefill: bool = True
     windows_kept: bool | None = None
-    """False where a KV connector or a flag turns the hybrid KV cache manager off; None = the release's default."""
+    """False where a KV connector or a flag turns the hybrid KV manager off; None = the release's default."""
 
     @property
     def gpus(self) -> int:
@@ -73,7 +73,7 @@ class Change(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     setting: str
-    """As in the stack file: `max_model_len`, `max_num_seqs`, `gpu_memory_utilization`, ..., `instance_type`."""
+    """As in the stack file: `max_model_len`, `max_num_seqs`, ..., `instance_type`."""
     value: str | int | float
     text: str
     usd_per_hour_more: float | None = None
@@ -114,4 +114,3 @@ class MemoryEstimate(BaseModel):
     max_num_batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None
     """The last four with the engine's defaults filled in."""
-    changes: tuple[Change, ...] = ()

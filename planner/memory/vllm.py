@@ -3,10 +3,11 @@
 import math
 from typing import NamedTuple
 
+from planner.memory.compatibility import doubtful
 from planner.memory.layout import KvLayout, Sharding, kv_layout
 from planner.memory.overheads import Batch, Cost, activation, batch_limits, cuda_graphs, non_torch
 from planner.memory.releases import Release, release_of, vllm_memory
-from planner.memory.request import Check, MemoryEstimate, MemoryRequest
+from planner.memory.request import Check, MemoryEstimate, MemoryRequest, Verdict
 from planner.memory.weights import GIB, Weights, gpu_weights
 
 _TENTH = 1.2816
@@ -55,11 +56,11 @@ def estimate_vllm(request: MemoryRequest) -> MemoryEstimate:
     slack = _slack(budget, layout, need, request)
     limiting = min(slack, key=lambda check: slack[check])
     headroom = slack[limiting]
-    reasons = _doubts(request, budget, layout, need)
-    verdict = "uncertain" if reasons else _verdict(headroom, low - budget.kv, error, budget)
+    reasons = _doubts(request, layout, need)
+    verdict: Verdict = "uncertain" if reasons else _verdict(headroom, low - budget.kv, error)
     tokens, concurrency = _capacity(layout, kv_bytes, length, budget)
     return MemoryEstimate(
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict=verdict,
         limiting=limiting,
         reasons=tuple(reasons),
         total_gib=request.gpu.gib,
@@ -149,15 +150,14 @@ def _slack(
     return slack
 
 
-def _doubts(
-    request: MemoryRequest, budget: _Budget, layout: KvLayout | None, need: float | None
-) -> list[str]:
+def _doubts(request: MemoryRequest, layout: KvLayout | None, need: float | None) -> list[str]:
     """Why no verdict may be given, whatever the numbers say."""
     doubts = []
     if layout is None:
         doubts.append("not modelled: the KV layout, because the model's attention is not known")
     elif need is None:
         doubts.append("neither max_model_len nor the model's context is known")
+    doubts += doubtful(request)
     if "omni" in request.model.id.lower() or "audio" in request.model.id.lower():
         doubts.append("not modelled: encoders of sound")
     if request.speculative_tokens:
@@ -165,8 +165,8 @@ def _doubts(
     return doubts
 
 
-def _verdict(headroom: float, down: float, error: float, budget: _Budget) -> str:
-    """Too close to call unless the interval's end, or for a failure three standard errors, are on one side."""
+def _verdict(headroom: float, down: float, error: float) -> Verdict:
+    """Too close to call unless the interval's end, or for a failure three errors, are on one side of zero."""
     if headroom + down > 0:
         return "fits"
     return "does_not_fit" if headroom < -max(0.3, 3 * error) else "uncertain"

@@ -64,8 +64,8 @@ def weight_format(text: str) -> Format | None:
 def allocated_bytes(size: float) -> float:
     """What PyTorch's allocator takes for one tensor.
 
-    Segments of 10 MiB or more are multiples of 2 MiB; what is left of one is given to others only if it is over 1 MiB
-    (c10/cuda/CUDACachingAllocator: kMinLargeAlloc, kRoundLarge, kSmallSize). It explains measured sizes to 0.02 percent.
+    Segments of 10 MiB or more are multiples of 2 MiB; what is left of one is given to others only if it is
+    over 1 MiB (c10/cuda/CUDACachingAllocator: kMinLargeAlloc, kRoundLarge, kSmallSize).
     """
     if size < 10 * _MIB:
         return size
@@ -141,8 +141,8 @@ def _tensor_bytes(tensor: Tensor, form: Format, request: MemoryRequest) -> float
 def _mxfp4_padding(request: MemoryRequest) -> float:
     """Growth of expert matrices by padding (vLLM 0.22.1 layers/fused_moe/oracle/mxfp4.py).
 
-    Marlin, before Hopper: width to 128 per GPU, hidden size to 256. Hopper's kernels: hidden size only, to 256. Blackwell
-    data-centre chips: both to 256.
+    Marlin, before Hopper: width to 128 per GPU, hidden size to 256. Hopper: width to 64, hidden size to 256.
+    Blackwell data-centre chips: both to 256.
     """
     facts, cap = request.model, request.gpu.compute_capability or (9, 0)
     if not facts.experts or not facts.hidden:
