@@ -15,6 +15,7 @@ from planner.models import (
     Experts,
     LatentAttention,
     ModelFacts,
+    RecurrentState,
     SlidingWindow,
     find_model,
 )
@@ -30,7 +31,7 @@ def request_of(case: Mapping[str, Any]) -> MemoryRequest | str:
     facts = _facts(_mapping(case.get("model")))
     speculative = extra.get("speculative_decoding") or extra.get("speculative")
     return MemoryRequest(
-        engine_version=_text(case.get("vllm_version")),
+        engine_version="0.7" if "V0" in str(extra.get("engine")) else _text(case.get("vllm_version")),
         as_of=_text(case.get("as_of")),
         model=facts,
         weight_format=_text(case.get("weight_format")),
@@ -49,6 +50,9 @@ def request_of(case: Mapping[str, Any]) -> MemoryRequest | str:
         text_only=_text_only(extra),
         cpu_offload_gib=_number(extra.get("cpu_offload_gb")) or 0.0,
         speculative_tokens=_speculative_tokens(extra) if speculative else 0,
+        own_drafter="mtp" in str(extra.get("speculative") or "").lower(),
+        max_graph_size=_graph_size(extra),
+        decode_context_parallel=_integer(extra.get("decode_context_parallel")) or 1,
         chunked_prefill=extra.get("chunked_prefill") is not False,
         windows_kept=False if extra.get("kv_connector") else None,
     )
@@ -58,8 +62,9 @@ def _gpu(described: Mapping[str, Any]) -> Gpu | None:
     name = _text(described.get("model")) or ""
     known, logged = find_gpu(name), _number(described.get("total_gib"))
     if logged:
-        capability = known.compute_capability if known else None
-        return Gpu(name=known.name if known else name, gib=logged, compute_capability=capability)
+        if known is None:
+            return Gpu(name=name, gib=logged)
+        return known.model_copy(update={"gib": logged, "error_gib": 0.0})
     if known:
         return known
     nominal = re.search(r"(\d+(?:\.\d+)?) ?GB\b", name)
@@ -88,6 +93,7 @@ def _facts(described: Mapping[str, Any]) -> ModelFacts:
         tied_embeddings=described.get("tied_embeddings") is True,
         attention=_attention(described),
         sliding=_sliding(described),
+        recurrent=_recurrent(described),
         latent=_latent(_mapping(described.get("mla"))),
         experts=_experts(described),
         multimodal=described.get("multimodal") is True,
@@ -129,7 +135,7 @@ def _attention(described: Mapping[str, Any]) -> Attention | None:
         return "mla"
     if "swa" in text or "sliding" in text or described.get("sliding_window"):
         return "sliding"
-    return "full" if text in ("gqa", "mha", "mqa", "full") else None
+    return "full" if any(word in text for word in ("gqa", "mha", "mqa", "full")) else None
 
 
 def _sliding(described: Mapping[str, Any]) -> SlidingWindow | None:
@@ -149,6 +155,20 @@ def _sliding(described: Mapping[str, Any]) -> SlidingWindow | None:
     else:
         return None
     return SlidingWindow(window=int(window[1]), layers=min(local, layers))
+
+
+def _recurrent(described: Mapping[str, Any]) -> RecurrentState | None:
+    """How many layers are recurrent, from texts such as `full attention every 4th layer (10 of 40)`."""
+    text, layers = str(described.get("hybrid") or ""), _integer(described.get("layers"))
+    counted, every = re.search(r"(\d+) of (\d+)", text), re.search(r"every (\d+)", text)
+    if not layers or not (counted or every):
+        return None
+    attention = int(counted[1]) if counted else layers // max(1, int(every[1])) if every else 0
+    if not 0 < attention < layers:
+        return None
+    return RecurrentState(
+        layers=layers - attention, conv_channels=0, conv_kernel=1, heads=0, head_width=0, state_width=0
+    )
 
 
 def _latent(described: Mapping[str, Any]) -> LatentAttention | None:
@@ -172,6 +192,12 @@ def _expert_width(described: Mapping[str, Any], count: int) -> int | None:
     if not billions or not layers or not hidden:
         return None
     return round(0.9 * billions * 1e9 / (layers * count * 3 * hidden)) or None
+
+
+def _graph_size(extra: Mapping[str, Any]) -> int | None:
+    sizes = extra.get("cudagraph_capture_sizes")
+    listed = [size for size in sizes if isinstance(size, int)] if isinstance(sizes, list) else []
+    return max(listed, default=None) or _integer(extra.get("max_cudagraph_capture_size"))
 
 
 def _text_only(extra: Mapping[str, Any]) -> bool:

@@ -51,7 +51,8 @@ class EngineFacts(BaseModel):
 
     def floor(self, version: str | None) -> tuple[int, int]:
         """Return the lowest compute capability a release runs on, the newest one's without a version."""
-        return capability([row for row in self.min_capability if reached(row.since, version)][-1].value)
+        held = [row for row in self.min_capability if reached(row.since, version)]
+        return capability((held or self.min_capability[:1])[-1].value)
 
 
 def reached(since: str, version: str | None) -> bool:

@@ -22,6 +22,9 @@ class Gpu(BaseModel):
     """Standard error: driver versions and ECC move it a little, a guess by name more."""
     compute_capability: tuple[int, int] | None = None
 
+    shared_with_cpu: bool = False
+    """One memory for CPU and GPU, as on GB10: what is free depends on everything else that runs."""
+
     @property
     def hopper_or_later(self) -> bool:
         """Data-centre chips from H100 on and all Blackwell ones."""
@@ -61,5 +64,6 @@ def _rows() -> Mapping[tuple[str, ...], Gpu]:
             gib=values["gib"],
             error_gib=error,
             compute_capability=capability(values["compute_capability"]),
+            shared_with_cpu=name in data["shared_with_cpu"],
         )
     return MappingProxyType(found)

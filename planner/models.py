@@ -45,7 +45,10 @@ class LatentAttention(_Facts):
 
 
 class RecurrentState(_Facts):
-    """Layers with a state of fixed size per request (Mamba2, gated delta net) instead of KV per token."""
+    """Layers with a state of fixed size per request (Mamba2, gated delta net) instead of KV per token.
+
+    All sizes are 0 where only the number of such layers is known.
+    """
 
     layers: int
     conv_channels: int

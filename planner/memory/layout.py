@@ -161,9 +161,9 @@ def _hybrid(facts: ModelFacts, full: int, token_bytes: float, sharding: Sharding
         return None
     taps = state.conv_kernel - 1 + sharding.speculative_tokens
     conv = taps * (state.conv_channels // sharding.tensor_parallel) * sharding.model_bytes
-    heads = max(1, state.heads // sharding.tensor_parallel)
+    heads = math.ceil(state.heads / sharding.tensor_parallel)
     state_bytes = conv + heads * state.head_width * state.state_width * state.state_bytes
-    block_tokens = BLOCK_TOKENS * math.ceil(state_bytes / (BLOCK_TOKENS * token_bytes))
+    block_tokens = BLOCK_TOKENS * max(1, math.ceil(state_bytes / (BLOCK_TOKENS * token_bytes)))
     size, counts = _group_size(full, state.layers)
     groups = [Group(Kind.FULL, block_tokens)] * counts[0] + [Group(Kind.STATE, block_tokens)] * counts[1]
     page = block_tokens * token_bytes

@@ -117,17 +117,17 @@ def non_torch(request: MemoryRequest, release: Release) -> Cost:
     return Cost(gib + group[link], math.hypot(error, group["error"]))
 
 
-def captured_graphs(batch: Batch, speculative_tokens: int) -> int:
+def captured_graphs(batch: Batch, speculative_tokens: int = 0, largest: int | None = None) -> int:
     """CUDA graphs captured: piecewise ones for every size, full ones for sizes that decoding can reach.
 
-    Sizes are 1, 2, 4, steps of 8 up to 256 and of 16 up to 512, at most twice max_num_seqs (config/vllm.py).
+    Sizes are 1, 2, 4, steps of 8 up to 256 and of 16 up to `largest`; unless given, it is twice max_num_seqs,
+    512 at most (config/vllm.py, _set_cudagraph_sizes).
     """
     decode = 1 + speculative_tokens
-    largest = min(batch.tokens, batch.seqs * decode * 2, 512)
-    sizes: list[int] = [
-        size for size in (1, 2, 4, *range(8, 256, 8), *range(256, 513, 16)) if size <= largest
-    ]
-    return len(sizes) + sum(size <= batch.seqs * decode for size in sizes)
+    top = min(batch.tokens, min(batch.seqs * decode * 2, 512) if largest is None else largest)
+    sizes = [size for size in (1, 2, 4, *range(8, 256, 8), *range(256, top + 1, 16)) if size <= top]
+    full = [size for size in sizes if size <= batch.seqs * decode]
+    return len(sizes) + len(full)
 
 
 def cuda_graphs(request: MemoryRequest, batch: Batch) -> Cost:
@@ -135,5 +135,6 @@ def cuda_graphs(request: MemoryRequest, batch: Batch) -> Cost:
     if request.enforce_eager:
         return Cost(0.0, 0.0)
     data = vllm_memory()
-    gib = captured_graphs(batch, request.speculative_tokens) * data["graph_mib"] / 1024
-    return Cost(gib, data["graph_relative_error"] * gib)
+    graphs = captured_graphs(batch, request.speculative_tokens, request.max_graph_size)
+    gib = graphs * data["graph_mib"] / 1024
+    return Cost(gib, data["graph_relative_error"]["recurrent" if request.model.recurrent else "plain"] * gib)

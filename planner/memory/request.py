@@ -45,6 +45,13 @@ class MemoryRequest(BaseModel):
     """Images and sound are switched off, so that their encoder is not loaded."""
     cpu_offload_gib: float = 0.0
     speculative_tokens: int = 0
+    """Tokens a drafter guesses ahead; 0 = no speculative decoding."""
+    own_drafter: bool = False
+    """The drafter is the model's own multi-token-prediction layer (MTP), not a model beside it."""
+    max_graph_size: int | None = None
+    """Largest batch CUDA graphs are captured for; None = the release's default."""
+    decode_context_parallel: int = 1
+    """GPUs of a tensor-parallel group the KV cache of one request is spread over."""
     chunked_prefill: bool = True
     windows_kept: bool | None = None
     """False where a KV connector or a flag turns the hybrid KV manager off; None = the release's default."""

@@ -9,6 +9,7 @@ from planner.memory.overheads import Batch, Cost, activation, batch_limits, cuda
 from planner.memory.releases import Release, release_of, vllm_memory
 from planner.memory.request import Check, MemoryEstimate, MemoryRequest, Verdict
 from planner.memory.weights import GIB, Weights, gpu_weights
+from planner.models import ModelFacts
 
 _TENTH = 1.2816
 """Standard errors to the ends of an 80 % interval of a normal distribution."""
@@ -52,13 +53,14 @@ def estimate_vllm(request: MemoryRequest) -> MemoryEstimate:
     kv_bytes = budget.kv * GIB
     need = None
     if layout is not None and length:
-        need = layout.request_blocks(length, budget.batch.tokens) * layout.block_bytes / GIB
+        part = math.ceil(length / request.decode_context_parallel)
+        need = layout.request_blocks(part, budget.batch.tokens) * layout.block_bytes / GIB
     slack = _slack(budget, layout, need, request)
     limiting = min(slack, key=lambda check: slack[check])
     headroom = slack[limiting]
     reasons = _doubts(request, layout, need)
     verdict: Verdict = "uncertain" if reasons else _verdict(headroom, low - budget.kv, error)
-    tokens, concurrency = _capacity(layout, kv_bytes, length, budget)
+    tokens, concurrency = _capacity(layout, kv_bytes, length, budget, request.decode_context_parallel)
     return MemoryEstimate(
         verdict=verdict,
         limiting=limiting,
@@ -155,14 +157,24 @@ def _doubts(request: MemoryRequest, layout: KvLayout | None, need: float | None)
     doubts = []
     if layout is None:
         doubts.append("not modelled: the KV layout, because the model's attention is not known")
+    elif request.model.attention == "sliding" and request.model.sliding is None:
+        doubts.append("not modelled: sliding windows, because their layers are not known")
+    elif request.model.attention == "hybrid" and not _state_known(request.model):
+        doubts.append("not modelled: recurrent layers, because the size of their state is not known")
     elif need is None:
         doubts.append("neither max_model_len nor the model's context is known")
     doubts += doubtful(request)
+    if request.gpu.shared_with_cpu:
+        doubts.append("not modelled: GPU memory that is the CPU's memory too")
     if "omni" in request.model.id.lower() or "audio" in request.model.id.lower():
         doubts.append("not modelled: encoders of sound")
-    if request.speculative_tokens:
+    if request.speculative_tokens and not request.own_drafter:
         doubts.append("not modelled: weights and activations of a drafter")
     return doubts
+
+
+def _state_known(facts: ModelFacts) -> bool:
+    return facts.recurrent is not None and facts.recurrent.heads > 0
 
 
 def _verdict(headroom: float, down: float, error: float) -> Verdict:
@@ -173,13 +185,14 @@ def _verdict(headroom: float, down: float, error: float) -> Verdict:
 
 
 def _capacity(
-    layout: KvLayout | None, kv_bytes: float, length: int | None, budget: _Budget
+    layout: KvLayout | None, kv_bytes: float, length: int | None, budget: _Budget, spread: int
 ) -> tuple[int | None, float | None]:
+    """What the log calls the size of the KV cache in tokens, and how many longest requests that is."""
     if layout is None:
         return None, None
     if not length:
-        return layout.tokens(kv_bytes), None
-    concurrency = layout.concurrency(kv_bytes, length, budget.batch.tokens)
+        return layout.tokens(kv_bytes) * spread, None
+    concurrency = layout.concurrency(kv_bytes, math.ceil(length / spread), budget.batch.tokens)
     if budget.release.at_least("tokens_are_concurrency"):
         return int(concurrency * length), concurrency
-    return layout.tokens(kv_bytes), concurrency
+    return layout.tokens(kv_bytes) * spread, concurrency

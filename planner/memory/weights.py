@@ -100,7 +100,8 @@ def gpu_weights(request: MemoryRequest, text_only: bool) -> Weights | None:
         return _from_count(facts, form, request, text_only)
     kept = [tensor for tensor in found if not (text_only and tensor.part is Part.VISION)]
     total = (
-        -_offloaded_bytes(kept, form, request)
+        _drafter_bytes(kept, request)
+        - _offloaded_bytes(kept, form, request)
         + sum(_tensor_bytes(tensor, form, request) for tensor in kept)
         + position_table_bytes(facts)
     )
@@ -112,6 +113,15 @@ def gpu_weights(request: MemoryRequest, text_only: bool) -> Weights | None:
     if any(name.startswith("vision") for name in facts.unverified) and not text_only:
         error += 0.25 * facts.vision_parameters_billion * 1e9 / max(counted, 1)
     return Weights(gib=max(0.0, total / GIB), error_gib=error * total / GIB)
+
+
+def _drafter_bytes(found: list[Tensor], request: MemoryRequest) -> float:
+    """One more decoder layer, in 16 bits, where the model drafts for itself."""
+    layers = request.model.layers
+    if not request.own_drafter or not layers:
+        return 0.0
+    beside = (Part.EMBEDDING, Part.VISION)
+    return sum(tensor.count * tensor.numbers * 2 for tensor in found if tensor.part not in beside) / layers
 
 
 def _offloaded_bytes(found: list[Tensor], form: Format, request: MemoryRequest) -> float:
