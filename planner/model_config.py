@@ -42,7 +42,7 @@ def model_from_config(config: Mapping[str, Any] | Path, name: str) -> ModelFacts
         intermediate=_dense_width(text, experts),
         heads=text.get("num_attention_heads"),
         kv_heads=text.get("num_key_value_heads") or text.get("num_attention_heads"),
-        head_dim=text.get("head_dim") or _quotient(text.get("hidden_size"), text.get("num_attention_heads")),
+        head_dim=None if latent else _head_dim(text),
         vocab=text.get("vocab_size"),
         tied_embeddings=bool(text.get("tie_word_embeddings", whole.get("tie_word_embeddings", False))),
         context=text.get("max_position_embeddings"),
@@ -224,5 +224,6 @@ def _native_format(whole: Mapping[str, Any], text: Mapping[str, Any]) -> str:
     return str(method) if method else str(whole.get("torch_dtype") or text.get("dtype") or "bfloat16")
 
 
-def _quotient(size: int | None, parts: int | None) -> int | None:
-    return size // parts if size and parts else None
+def _head_dim(text: Mapping[str, Any]) -> int | None:
+    width, hidden, heads = (text.get(key) for key in ("head_dim", "hidden_size", "num_attention_heads"))
+    return width or (hidden // heads if hidden and heads else None)
