@@ -51,6 +51,9 @@ def activation(request: MemoryRequest, release: Release, batch: Batch, *, encode
     forward = _forward(request, batch)
     experts = _expert_workspace(request, batch) if release.at_least("expert_workspace_stays") else 0.0
     expected, most = (0.0, 0.0) if request.pooling else _sampler(request, release, batch)
+    penalties = 0.0
+    if not request.pooling and release.at_least("penalties_charged"):
+        penalties = batch.seqs * facts.vocab * vllm_memory()["penalty_bytes_per_logit"] / GIB
     encoding, kept = _encoder(request, batch) if encoder else (0.0, 0.0)
     peak = max(expected + experts + kept, forward + kept, encoding)
     worst = max(most + experts + kept, peak)
@@ -58,7 +61,7 @@ def activation(request: MemoryRequest, release: Release, batch: Batch, *, encode
     if encoder:
         known = facts.vision is not None
         error = math.hypot(error, vllm_memory()["encoder_error_gib"]["known" if known else "unknown"])
-    return Cost(peak, error, worst - peak)
+    return Cost(peak + penalties, error, worst - peak)
 
 
 def _sampler(request: MemoryRequest, release: Release, batch: Batch) -> tuple[float, float]:

@@ -24,6 +24,11 @@ class Release:
         """Whether this release is at or after the one that `key` of the data file names."""
         return self.version >= Version(str(vllm_memory()[key]))
 
+    @property
+    def unmeasured(self) -> bool:
+        """Whether this release is newer than any with a measured launch."""
+        return self.version > Version(str(vllm_memory()["newest_measured"]))
+
     def entry(self, key: str) -> dict[str, Any]:
         """The last entry of a `since` list that holds."""
         rows: list[dict[str, Any]] = vllm_memory()[key]

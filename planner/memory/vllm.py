@@ -133,6 +133,7 @@ def _error(request: MemoryRequest, budget: _Budget) -> float:
         budget.outside.error,
         budget.charged.error,
         vllm_memory()["boot_error_gib"],
+        vllm_memory()["unmeasured_error_gib"] if budget.release.unmeasured else 0.0,
     )
     return math.hypot(*parts)
 

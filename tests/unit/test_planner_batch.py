@@ -99,7 +99,17 @@ def test_a_sliding_window_is_read_from_text_and_otherwise_too_close_to_call(wind
 
 @pytest.mark.parametrize(
     "line",
-    ["", "{", "[]", "7", "null", '{"case": 3}', '{"gpu": null}', '{"gpu": {"model": "H100"}, "model": 5}', "é"],
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        "null",
+        '{"case": 3}',
+        '{"gpu": null}',
+        '{"gpu": {"model": "H100"}, "model": 5}',
+        "é",
+    ],
 )
 def test_a_line_that_makes_no_sense_is_uncertain_with_a_reason(line: str) -> None:
     found = answer(line)
@@ -118,7 +128,17 @@ def test_no_value_of_any_key_breaks_it(key: str, value: object) -> None:
 
 @given(st.sampled_from(["model", "gpu", "extra"]), st.text(max_size=12), JSON)
 def test_no_value_inside_breaks_it_either(key: str, inner: str, value: object) -> None:
-    names = ["layers", "hidden", "kv_heads", "vocab", "mla", "hybrid", "moe_experts", "total_gib", "speculative"]
+    names = [
+        "layers",
+        "hidden",
+        "kv_heads",
+        "vocab",
+        "mla",
+        "hybrid",
+        "moe_experts",
+        "total_gib",
+        "speculative",
+    ]
     found = answered(**{key: CASE[key] | dict.fromkeys([inner, *names], value)})
 
     assert found["verdict"] in ("fits", "does_not_fit", "uncertain")

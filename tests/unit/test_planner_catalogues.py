@@ -49,7 +49,13 @@ def test_weights_derived_from_a_model_are_found_under_it(name: str, known: str) 
 
 @pytest.mark.parametrize(
     "name",
-    ["someone/unheard-of-7B", "Qwen/Qwen2.5-VL-3B-Instruct", "deepseek-ai/DeepSeek-R1-0528-Qwen3-14B-x-32B", "8B", ""],
+    [
+        "someone/unheard-of-7B",
+        "Qwen/Qwen2.5-VL-3B-Instruct",
+        "deepseek-ai/DeepSeek-R1-0528-Qwen3-14B-x-32B",
+        "8B",
+        "",
+    ],
 )
 def test_a_model_of_another_kind_or_size_is_not_taken_for_a_known_one(name: str) -> None:
     assert find_model(name) is None
@@ -70,7 +76,12 @@ def test_every_gpu_type_has_a_chip_whose_memory_is_a_little_below_the_nominal() 
 
 @pytest.mark.parametrize(
     ("name", "gib"),
-    [("NVIDIA A100-SXM4-40GB", 39.49), ("NVIDIA A100 80GB", 79.25), ("NVIDIA H200", 139.8), ("NVIDIA L40S", 44.4)],
+    [
+        ("NVIDIA A100-SXM4-40GB", 39.49),
+        ("NVIDIA A100 80GB", 79.25),
+        ("NVIDIA H200", 139.8),
+        ("NVIDIA L40S", 44.4),
+    ],
 )
 def test_a_gpu_is_found_by_the_name_its_driver_gives_it(name: str, gib: float) -> None:
     found = find_gpu(name)

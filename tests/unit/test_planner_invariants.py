@@ -41,7 +41,9 @@ def test_kv_tokens_never_fall_with_utilization(asked: MemoryRequest, more: float
 
 
 @given(requests())
-def test_the_parts_add_up_to_what_is_requested_and_the_interval_holds_the_estimate(asked: MemoryRequest) -> None:
+def test_the_parts_add_up_to_what_is_requested_and_the_interval_holds_the_estimate(
+    asked: MemoryRequest,
+) -> None:
     found = estimate(asked)
     if found.kv_available_gib is None or found.requested_gib is None:
         return

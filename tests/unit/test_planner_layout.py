@@ -2,7 +2,7 @@
 
 import pytest
 
-from planner.memory.layout import Group, KvLayout, Kind, Sharding, kv_layout
+from planner.memory.layout import Group, Kind, KvLayout, Sharding, kv_layout
 from planner.models import ModelFacts
 from tests.unit.planner_requests import model
 
@@ -56,7 +56,7 @@ def test_half_sliding_layers_make_two_groups_that_share_one_pool() -> None:
 
 
 def test_layers_of_unlike_heads_get_blocks_of_unlike_length_but_equal_pages() -> None:
-    """google/gemma-4-26B: windows 8 x 256, full 2 x 512; vLLM 0.25.1 logged 14.92x of 262144 in 84.68 GiB."""
+    """google/gemma-4-26B: windows 8 x 256, full 2 x 512; 0.25.1 logged 14.92x of 262144 in 84.68 GiB."""
     found = layout("google/gemma-4-26B-A4B-it")
 
     assert found.groups == (Group(Kind.FULL, 32), *[Group(Kind.WINDOW, 16, 1024)] * 5)
@@ -73,7 +73,7 @@ def test_without_the_hybrid_manager_windows_keep_every_token() -> None:
 
 
 def test_attention_blocks_of_a_hybrid_grow_to_the_size_of_a_recurrent_state() -> None:
-    """Qwen/Qwen3.5-27B on four 3090, vLLM 0.19.0: block size 784, 122304 tokens and 13.87x of 32768 in 7.47 GiB.
+    """Qwen/Qwen3.5-27B on four 3090, 0.19.0: block size 784, 122304 tokens and 13.87x of 32768 in 7.47 GiB.
 
     State on one GPU: 3 x 2560 channels x 2 bytes + 12 heads x 128 x 128 x 4 bytes = 801792; a token of one
     attention layer takes 2 x 256 x 2 = 1024 bytes, so 783 tokens, rounded up to whole blocks of 16.
@@ -87,7 +87,7 @@ def test_attention_blocks_of_a_hybrid_grow_to_the_size_of_a_recurrent_state() ->
 
 
 def test_a_drafter_adds_a_layer_of_attention_and_a_state_per_guessed_token() -> None:
-    """Qwen/Qwen3.8-27B with three guessed tokens, vLLM 0.25.1: block size 800, 4.54x of 262144 in 80.17 GiB."""
+    """Qwen/Qwen3.8-27B, three guessed tokens, 0.25.1: block size 800, 4.54x of 262144 in 80.17 GiB."""
     found = layout("Qwen/Qwen3.8-27B", speculative_tokens=3, extra_attention_layers=1)
 
     assert found.groups[0] == Group(Kind.FULL, 800)

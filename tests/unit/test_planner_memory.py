@@ -19,7 +19,7 @@ def release(version: str) -> Release:
 
 
 def test_the_sampler_of_older_releases_takes_38_bytes_per_logit() -> None:
-    """Qwen3-0.6B on H100, vLLM 0.11: 1024 x 151936 x 38.25 + (8192 + 2 x 1024) x 1024 x 2 bytes; log: 5.56 GiB."""
+    """Qwen3-0.6B on H100, 0.11: 1024 x 151936 x 38.25 + (8192 + 2 x 1024) x 1024 x 2 bytes; log: 5.56."""
     found = estimate(request("Qwen/Qwen3-0.6B", "H100", engine_version="0.11.0", max_model_len=16000))
 
     assert found.activation_gib == pytest.approx((1024 * 151936 * 38.25 + 10240 * 1024 * 2) / GIB)
@@ -29,7 +29,7 @@ def test_the_sampler_of_older_releases_takes_38_bytes_per_logit() -> None:
 
 
 def test_the_forward_pass_decides_where_few_sequences_are_sampled() -> None:
-    """Qwen2.5-3B on 4090 with one sequence, vLLM 0.10.2: 1.25 x 2048 x 3 x 11008 x 2 + 3 x 2048 x 2048 x 2 bytes."""
+    """Qwen2.5-3B on 4090, one sequence: 1.25 x 2048 x 3 x 11008 x 2 + 3 x 2048 x 2048 x 2 bytes; log: 0.17."""
     found = estimate(
         request(
             "Qwen/Qwen2.5-3B-Instruct",
@@ -46,7 +46,7 @@ def test_the_forward_pass_decides_where_few_sequences_are_sampled() -> None:
 
 
 def test_one_launch_adds_up_from_budget_to_tokens() -> None:
-    """Llama 3.1 8B on an 80 GB A100, vLLM 0.17.1, 0.9: 14.99 GiB of weights, 55.79 GiB of KV, 457024 tokens."""
+    """Llama 3.1 8B on an 80 GB A100, 0.17.1, 0.9: 14.99 GiB of weights, 55.79 of KV, 457024 tokens."""
     found = estimate(
         request(chip="A100", engine_version="0.17.1", gpu_memory_utilization=0.9, max_model_len=32768)
     )
@@ -72,9 +72,25 @@ def test_graphs_are_charged_to_the_budget_from_0_21_on() -> None:
     assert before.kv_available_gib - after.kv_available_gib == pytest.approx(after.cuda_graph_gib)
 
 
+def test_penalty_counts_are_charged_from_0_33_on() -> None:
+    before, after = (
+        estimate(request(chip="H100", engine_version=version, enforce_eager=True)).activation_gib
+        for version in ("0.32.0", "0.33.0")
+    )
+
+    assert before is not None
+    assert after is not None
+    assert after - before == pytest.approx(1024 * 128256 * 4.125 / GIB)
+
+
 @pytest.mark.parametrize(
     ("batch", "graphs"),
-    [(Batch(8192, 1024), 51 + 51), (Batch(2048, 256), 51 + 35), (Batch(2048, 64), 19 + 11), (Batch(2048, 1), 2 + 1)],
+    [
+        (Batch(8192, 1024), 51 + 51),
+        (Batch(2048, 256), 51 + 35),
+        (Batch(2048, 64), 19 + 11),
+        (Batch(2048, 1), 2 + 1),
+    ],
 )
 def test_graphs_are_captured_for_twice_the_sequences_and_in_full_for_what_decodes(
     batch: Batch, graphs: int
@@ -92,12 +108,16 @@ def test_graphs_are_captured_for_twice_the_sequences_and_in_full_for_what_decode
         ("B200", "0.33.0", (16384, 1024)),
     ],
 )
-def test_batch_limits_follow_the_gpu_and_the_release(chip: str, version: str, limits: tuple[int, int]) -> None:
+def test_batch_limits_follow_the_gpu_and_the_release(
+    chip: str, version: str, limits: tuple[int, int]
+) -> None:
     assert batch_limits(request(chip=chip), release(version), None) == limits
 
 
 def test_utilization_defaults_to_what_the_release_has() -> None:
-    found = [estimate(request(engine_version=version)).gpu_memory_utilization for version in ("0.19.0", "0.22.1")]
+    found = [
+        estimate(request(engine_version=version)).gpu_memory_utilization for version in ("0.19.0", "0.22.1")
+    ]
 
     assert found == [0.9, 0.92]
 
@@ -118,7 +138,7 @@ def test_weights_larger_than_the_gpu_do_not_fit() -> None:
 
 
 def test_what_is_within_the_error_is_too_close_to_call() -> None:
-    """Qwen2.5-7B at 0.65 on a 3090, vLLM 0.17.1: started on one boot with 0.49 GiB, failed on another with 0.41."""
+    """Qwen2.5-7B at 0.65 on a 3090, 0.17.1: started on one boot with 0.49 GiB, failed on another with 0.41."""
     found = estimate(
         request(
             "Qwen/Qwen2.5-7B-Instruct",
@@ -142,7 +162,10 @@ UNKNOWN = ModelFacts(id="someone/something", parameters_billion=1)
     ("asked", "reason"),
     [
         (request(model=UNKNOWN), "hidden size"),
-        (request(model=UNKNOWN.model_copy(update={"hidden": 2048, "vocab": 32000})), "attention is not known"),
+        (
+            request(model=UNKNOWN.model_copy(update={"hidden": 2048, "vocab": 32000})),
+            "attention is not known",
+        ),
         (request(engine="tgi", engine_version="3.3.7"), "memory of tgi"),
         (request(engine="sglang", engine_version="0.5.23"), "memory of sglang"),
         (request(engine="tensorrt-llm", engine_version="1.2.1"), "memory of tensorrt-llm"),

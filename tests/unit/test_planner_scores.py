@@ -41,9 +41,7 @@ def found(score: Any, cases: list[Case]) -> dict[str, float | None]:
         ("80 % interval width, median GiB", 2.5),
     ],
 )
-def test_a_figure_stays_at_or_below_its_bar(
-    found: dict[str, float | None], figure: str, bar: float
-) -> None:
+def test_a_figure_stays_at_or_below_its_bar(found: dict[str, float | None], figure: str, bar: float) -> None:
     value = found[figure]
 
     assert value is not None

@@ -1,4 +1,4 @@
-"""Sizes of loaded weights, against numbers computed by hand and printed by vLLM ("Model loading took ...")."""
+"""Sizes of loaded weights, computed by hand and as vLLM prints them ("Model loading took ...")."""
 
 import pytest
 
@@ -41,7 +41,8 @@ def test_parameters_counted_from_the_architecture_are_those_published(name: str,
 
 
 @pytest.mark.parametrize(
-    ("size", "taken"), [(9 * MIB, 9), (31.5 * MIB, 32), (24.5 * MIB, 24.5), (129.5 * MIB, 130), (130 * MIB, 130)]
+    ("size", "taken"),
+    [(9 * MIB, 9), (31.5 * MIB, 32), (24.5 * MIB, 24.5), (129.5 * MIB, 130), (130 * MIB, 130)],
 )
 def test_the_allocator_keeps_what_is_left_of_a_segment_if_it_is_a_mebibyte_or_less(
     size: float, taken: float
