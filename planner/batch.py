@@ -24,7 +24,7 @@ def answer(line: str) -> dict[str, Any]:
     """Answer one case; never raises for what the line holds."""
     try:
         case = json.loads(line)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         return _uncertain(f"not JSON: {problem}")
     if not isinstance(case, dict):
         return _uncertain("not a JSON object")
@@ -32,7 +32,7 @@ def answer(line: str) -> dict[str, Any]:
     try:
         request = request_of(case)
         found = _uncertain(request) if isinstance(request, str) else _answer(estimate(request))
-    except (ArithmeticError, LookupError, TypeError, ValueError) as problem:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
         found = _uncertain(f"the case could not be read: {type(problem).__name__}")
     return number | found
 

@@ -19,11 +19,12 @@ class Batch(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """GiB on one GPU: expected, standard error, and how much more it may be for a reason that is known."""
+    """GiB on one GPU: expected, standard error, and how much more or less it may be for a known reason."""
 
     gib: float
     error: float
     more: float = 0.0
+    less: float = 0.0
 
 
 def batch_limits(request: MemoryRequest, release: Release, length: int | None) -> Batch:
@@ -50,27 +51,32 @@ def activation(request: MemoryRequest, release: Release, batch: Batch, *, encode
         return None
     forward = _forward(request, batch)
     experts = _expert_workspace(request, batch) if release.at_least("expert_workspace_stays") else 0.0
-    expected, most = (0.0, 0.0) if request.pooling else _sampler(request, release, batch)
+    expected, least, most = _sampler(request, release, batch)
     penalties = 0.0
     if not request.pooling and release.at_least("penalties_charged"):
         penalties = batch.seqs * facts.vocab * vllm_memory()["penalty_bytes_per_logit"] / GIB
     encoding, kept = _encoder(request, batch) if encoder else (0.0, 0.0)
-    peak = max(expected + experts + kept, forward + kept, encoding)
-    worst = max(most + experts + kept, peak)
+    floor = max(forward + kept, encoding)
+    peak, best, worst = (max(sampler + experts + kept, floor) for sampler in (expected, least, most))
     error = 0.03 * expected if expected + experts >= forward else 0.15 * forward
     if encoder:
         known = facts.vision is not None
         error = math.hypot(error, vllm_memory()["encoder_error_gib"]["known" if known else "unknown"])
-    return Cost(peak + penalties, error, worst - peak)
+    return Cost(peak + penalties, error, more=worst - peak, less=peak - best)
 
 
-def _sampler(request: MemoryRequest, release: Release, batch: Batch) -> tuple[float, float]:
-    """Logits and their copies for every sequence, beside the hidden states of the whole batch."""
+def _sampler(request: MemoryRequest, release: Release, batch: Batch) -> tuple[float, float, float]:
+    """Logits and their copies for every sequence, beside the hidden states of the whole batch.
+
+    Expected, least and most; all 0 for models that only embed.
+    """
+    if request.pooling:
+        return 0.0, 0.0, 0.0
     facts = request.model
     hidden = (batch.tokens + 2 * batch.seqs) * (facts.hidden or 0) * 2
     logits = batch.seqs * (facts.vocab or 0)
-    expected, most = release.sampler_bytes()
-    return (logits * expected + hidden) / GIB, (logits * most + hidden) / GIB
+    expected, least, most = (logits * each + hidden for each in release.sampler_bytes())
+    return expected / GIB, least / GIB, most / GIB
 
 
 def _forward(request: MemoryRequest, batch: Batch) -> float:

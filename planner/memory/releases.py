@@ -54,20 +54,21 @@ class Release:
         row = max(rows, key=lambda found: found["min_gpu_gib"])
         return row["max_num_batched_tokens"], row["max_num_seqs"]
 
-    def sampler_bytes(self) -> tuple[float, float]:
-        """Bytes per logit at the peak of the sampler: (expected, most that is possible)."""
+    def sampler_bytes(self) -> tuple[float, float, float]:
+        """Bytes per logit at the peak of the sampler: (expected, least, most that is possible)."""
         cost: dict[str, float] = vllm_memory()["sampler_bytes_per_logit"]
         row = self.entry("sampler")
         kinds = {row["kind"], row.get("else", row["kind"])}
         if self.guessed:
             kinds |= {near.entry("sampler")["kind"] for near in self._neighbours()}
-        return cost[row["kind"]], max(cost[kind] for kind in kinds)
+        possible = [cost[kind] for kind in kinds]
+        return cost[row["kind"]], min(possible), max(possible)
 
     def _neighbours(self) -> list["Release"]:
-        """The releases just before and after: a guess by date is one off as often as not."""
+        """The two releases before and after: a guess by date is one off as often as not, and often two."""
         known = _released()
         place = [version for version, _ in known].index(self.version)
-        return [Release(version) for version, _ in known[max(0, place - 1) : place + 2]]
+        return [Release(version) for version, _ in known[max(0, place - 2) : place + 3]]
 
 
 @cache

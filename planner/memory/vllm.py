@@ -49,7 +49,7 @@ def estimate_vllm(request: MemoryRequest) -> MemoryEstimate:
     layout = kv_layout(request.model, _sharding(request, release))
     error = _error(request, budget)
     low = budget.kv - _TENTH * error - budget.peak.more
-    high = budget.kv + _TENTH * error
+    high = budget.kv + _TENTH * error + budget.peak.less
     kv_bytes = budget.kv * GIB
     need = None
     if layout is not None and length:
@@ -133,7 +133,9 @@ def _error(request: MemoryRequest, budget: _Budget) -> float:
         budget.outside.error,
         budget.charged.error,
         vllm_memory()["boot_error_gib"],
+        vllm_memory()["unknown_error_share"] * request.gpu.gib,
         vllm_memory()["unmeasured_error_gib"] if budget.release.unmeasured else 0.0,
+        vllm_memory()["guess_error_gib"] if budget.release.guessed else 0.0,
     )
     return math.hypot(*parts)
 

@@ -228,7 +228,7 @@ def test_the_same_settings_in_their_good_form_are_not_refused() -> None:
         ("0.11.0+torch271", None, "0.11.0"),
         ("0.10.1.1", None, "0.10.1.1"),
         ("0.6.6.post1", None, None),
-        (None, "2026-01-26", "0.11.0"),
+        (None, "2026-01-26", "0.12.0"),
         ("main@bfde49e28", "2026-04-18", "0.19.0"),
         ("0.1.dev1+gd56e95223", "2026-05-20", "0.21.0"),
         (None, None, None),
