@@ -38,7 +38,6 @@ class EngineFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    versions: tuple[str, ...]
     memory: str
     """How it divides GPU memory, in words."""
     modelled: bool

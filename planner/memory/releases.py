@@ -25,6 +25,12 @@ class Release:
         return self.version >= Version(str(vllm_memory()[key]))
 
     @property
+    def checks_state_blocks(self) -> bool:
+        """Whether a start fails with fewer state blocks than max_num_seqs."""
+        span = vllm_memory()["state_blocks_checked"]
+        return Version(str(span["since"])) <= self.version < Version(str(span["until"]))
+
+    @property
     def unmeasured(self) -> bool:
         """Whether this release is newer than any with a measured launch."""
         return self.version > Version(str(vllm_memory()["newest_measured"]))

@@ -146,7 +146,7 @@ def _slack(
     slack = {Check.WEIGHTS: budget.requested - budget.weights.gib, Check.NO_KV: budget.kv}
     if need is not None:
         slack[Check.ONE_REQUEST] = budget.kv - need
-    if layout is not None and request.model.recurrent and budget.release.at_least("graphs_charged"):
+    if layout is not None and _state_known(request.model) and _states_checked(request, budget):
         slack[Check.STATES] = budget.kv - budget.batch.seqs * layout.block_bytes / GIB
     if not budget.release.at_least("graphs_charged"):
         spare = request.gpu.gib - budget.requested - budget.graphs.gib
@@ -178,6 +178,10 @@ def _doubts(request: MemoryRequest, layout: KvLayout | None, need: float | None)
 
 def _state_known(facts: ModelFacts) -> bool:
     return facts.recurrent is not None and facts.recurrent.heads > 0
+
+
+def _states_checked(request: MemoryRequest, budget: _Budget) -> bool:
+    return budget.release.checks_state_blocks and not request.enforce_eager
 
 
 def _verdict(headroom: float, down: float, error: float) -> Verdict:

@@ -29,7 +29,7 @@ def test_the_sampler_of_older_releases_takes_38_bytes_per_logit() -> None:
 
 
 def test_the_forward_pass_decides_where_few_sequences_are_sampled() -> None:
-    """Qwen2.5-3B on 4090, one sequence: 1.25 x 2048 x 3 x 11008 x 2 + 3 x 2048 x 2048 x 2 bytes; log: 0.17."""
+    """Qwen2.5-3B on 4090, 1 sequence: 1.25 x 2048 x 3 x 11008 x 2 + 3 x 2048 x 2048 x 2 bytes; log 0.17."""
     found = estimate(
         request(
             "Qwen/Qwen2.5-3B-Instruct",
@@ -81,6 +81,21 @@ def test_penalty_counts_are_charged_from_0_33_on() -> None:
     assert before is not None
     assert after is not None
     assert after - before == pytest.approx(1024 * 128256 * 4.125 / GIB)
+
+
+def test_a_hybrid_needs_a_state_block_per_sequence_where_the_release_checks_it() -> None:
+    """Qwen3.5-27B on one H100: 1024 sequences need 1024 blocks of 16 x 784 x 4096 bytes, 49 GiB."""
+    name, settings = "Qwen/Qwen3.5-27B", {"chip": "H100", "max_model_len": 32768}
+    checked = estimate(request(name, engine_version="0.22.1", **settings))
+
+    assert (checked.verdict, checked.limiting) == ("does_not_fit", Check.STATES)
+    assert estimate(request(name, engine_version="0.22.1", max_num_seqs=64, **settings)).verdict == "fits"
+    for asked in (
+        request(name, engine_version="0.22.1", enforce_eager=True, **settings),
+        request(name, engine_version="0.19.0", **settings),
+        request(name, engine_version="0.33.0", **settings),
+    ):
+        assert estimate(asked).limiting != Check.STATES
 
 
 @pytest.mark.parametrize(
@@ -138,7 +153,7 @@ def test_weights_larger_than_the_gpu_do_not_fit() -> None:
 
 
 def test_what_is_within_the_error_is_too_close_to_call() -> None:
-    """Qwen2.5-7B at 0.65 on a 3090, 0.17.1: started on one boot with 0.49 GiB, failed on another with 0.41."""
+    """Qwen2.5-7B at 0.65 on a 3090, 0.17.1: started once with 0.49 GiB, failed once with 0.41."""
     found = estimate(
         request(
             "Qwen/Qwen2.5-7B-Instruct",
