@@ -21,6 +21,9 @@ from planner.models import (
 )
 from planner.parameters import count_parameters
 
+_USUAL_VOCABULARY = 150_000
+"""Where a case does not tell it: the answer then has numbers, but the verdict `uncertain`."""
+
 
 def request_of(case: Mapping[str, Any]) -> MemoryRequest | str:
     """Return the request a case stands for, or why there can be none."""
@@ -78,7 +81,7 @@ def _facts(described: Mapping[str, Any]) -> ModelFacts:
     """The catalogue's model where the name is known, completed and corrected by what the case says."""
     name = _text(described.get("id")) or "unknown"
     known = find_model(name)
-    billions = _number(described.get("params_b"))
+    billions, vocab = _number(described.get("params_b")), _integer(described.get("vocab"))
     if known is not None and _agrees(known, described):
         return known.model_copy(update={"id": name})
     found = ModelFacts(
@@ -89,7 +92,7 @@ def _facts(described: Mapping[str, Any]) -> ModelFacts:
         heads=_integer(described.get("heads")),
         kv_heads=_integer(described.get("kv_heads")) or _integer(described.get("heads")),
         head_dim=_integer(described.get("head_dim")),
-        vocab=_integer(described.get("vocab")),
+        vocab=vocab or _USUAL_VOCABULARY,
         tied_embeddings=described.get("tied_embeddings") is True,
         attention=_attention(described),
         sliding=_sliding(described),
@@ -98,20 +101,26 @@ def _facts(described: Mapping[str, Any]) -> ModelFacts:
         experts=_experts(described),
         multimodal=described.get("multimodal") is True,
         vision_parameters_billion=USUAL_VISION_BILLION if described.get("multimodal") is True else 0.0,
-        unverified=("vision_parameters_billion",),
+        unverified=("vision_parameters_billion",) if vocab else ("vision_parameters_billion", "vocab"),
     )
-    return found.model_copy(update={"intermediate": _width(found)})
+    return _completed(found)
 
 
-def _width(facts: ModelFacts) -> int | None:
-    """MLP width that accounts for the parameters the rest of a dense model does not."""
-    if facts.experts or not facts.parameters_billion or not facts.layers or not facts.hidden:
-        return None
-    without = count_parameters(facts.model_copy(update={"intermediate": 0}))
-    if without is None:
-        return None
-    width = (facts.parameters_billion * 1e9 - without) / (facts.layers * 3 * facts.hidden)
-    return round(width) if width > 0 else None
+def _completed(facts: ModelFacts) -> ModelFacts:
+    """With the width of MLP or experts that accounts for the parameters the rest of the model does not."""
+    if not facts.parameters_billion or not facts.layers or not facts.hidden:
+        return facts
+    experts = facts.experts
+    if experts and experts.intermediate:
+        return facts
+    without = count_parameters(facts if experts else facts.model_copy(update={"intermediate": 0}))
+    rest = facts.parameters_billion * 1e9 - (
+        0.05 * facts.parameters_billion * 1e9 if without is None else without
+    )
+    width = max(0, round(rest / (facts.layers * 3 * facts.hidden * (experts.count if experts else 1))))
+    if experts:
+        return facts.model_copy(update={"experts": experts.model_copy(update={"intermediate": width})})
+    return facts.model_copy(update={"intermediate": width or None})
 
 
 def _agrees(known: ModelFacts, described: Mapping[str, Any]) -> bool:
@@ -181,17 +190,7 @@ def _experts(described: Mapping[str, Any]) -> Experts | None:
     active = _integer(described.get("moe_topk"))
     if not count or not active:
         return None
-    if not width:
-        width = _expert_width(described, count)
-    return Experts(count=count, active=active, intermediate=width) if width else None
-
-
-def _expert_width(described: Mapping[str, Any], count: int) -> int | None:
-    """Width that makes the experts nine tenths of all parameters, for activations only."""
-    billions, layers, hidden = (_number(described.get(key)) for key in ("params_b", "layers", "hidden"))
-    if not billions or not layers or not hidden:
-        return None
-    return round(0.9 * billions * 1e9 / (layers * count * 3 * hidden)) or None
+    return Experts(count=count, active=active, intermediate=width or 0)
 
 
 def _graph_size(extra: Mapping[str, Any]) -> int | None:

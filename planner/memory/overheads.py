@@ -59,6 +59,8 @@ def activation(request: MemoryRequest, release: Release, batch: Batch, *, encode
     floor = max(forward + kept, encoding)
     peak, best, worst = (max(sampler + experts + kept, floor) for sampler in (expected, least, most))
     error = 0.03 * expected if expected + experts >= forward else 0.15 * forward
+    if "vocab" in facts.unverified:
+        error += 0.3 * expected
     if encoder:
         known = facts.vision is not None
         error = math.hypot(error, vllm_memory()["encoder_error_gib"]["known" if known else "unknown"])

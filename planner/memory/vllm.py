@@ -167,6 +167,8 @@ def _doubts(request: MemoryRequest, layout: KvLayout | None, need: float | None)
     elif need is None:
         doubts.append("neither max_model_len nor the model's context is known")
     doubts += doubtful(request)
+    if "vocab" in request.model.unverified:
+        doubts.append("the model's vocabulary is not known")
     if request.gpu.shared_with_cpu:
         doubts.append("not modelled: GPU memory that is the CPU's memory too")
     if "omni" in request.model.id.lower() or "audio" in request.model.id.lower():

@@ -47,6 +47,10 @@ class Weights(BaseModel):
     """Standard error."""
 
 
+_DISAGREEMENT = 0.1
+"""Architecture and published parameters that differ by more do not describe the same model."""
+
+
 @cache
 def weight_formats() -> Mapping[str, Format]:
     """Return all formats by name, in the order they are matched."""
@@ -105,11 +109,12 @@ def gpu_weights(request: MemoryRequest, text_only: bool) -> Weights | None:
         + sum(_tensor_bytes(tensor, form, request) for tensor in kept)
         + position_table_bytes(facts)
     )
-    published = facts.parameters_billion
     counted = sum(tensor.count * tensor.numbers for tensor in tensors(facts) or ())
+    missing = facts.parameters_billion * 1e9 / counted if facts.parameters_billion and counted else 1.0
+    if abs(missing - 1) > _DISAGREEMENT:
+        return _from_count(facts, form, request, text_only)
+    total *= missing
     error = form.error
-    if published and counted and abs(published * 1e9 / counted - 1) > 0.1:
-        return None  # the architecture does not add up to this model: do not guess which is wrong
     if any(name.startswith("vision") for name in facts.unverified) and not text_only:
         error += 0.25 * facts.vision_parameters_billion * 1e9 / max(counted, 1)
     return Weights(gib=max(0.0, total / GIB), error_gib=error * total / GIB)
