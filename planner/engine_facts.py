@@ -54,6 +54,7 @@ class EngineFacts(BaseModel):
         return capability((held or self.min_capability[:1])[-1].value)
 
 
+@cache
 def reached(since: str, version: str | None) -> bool:
     """Whether `version` is at or after `since`; True without a version, and for one that cannot be read."""
     try:

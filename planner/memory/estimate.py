@@ -21,6 +21,24 @@ def estimate(request: MemoryRequest) -> MemoryEstimate:
     return _weights_and_one_request(request)
 
 
+def explain(found: MemoryEstimate) -> str:
+    """Return one sentence: the tightest check with its numbers, or why there is no answer."""
+    if found.reasons:
+        return "; ".join(found.reasons)
+    budget = f"{found.requested_gib or 0:.1f} of {found.total_gib or 0:.1f} GiB"
+    parts = (
+        f"{budget} a GPU: weights {found.weights_gib or 0:.1f}, activations {found.activation_gib or 0:.1f}, "
+        f"outside PyTorch {found.non_torch_gib or 0:.1f}, KV cache {found.kv_available_gib or 0:.1f} "
+        f"({found.kv_low_gib or 0:.1f} to {found.kv_high_gib or 0:.1f})"
+    )
+    if found.limiting is Check.ONE_REQUEST:
+        return f"{parts}; one request of {found.max_model_len} tokens takes {found.kv_request_gib or 0:.1f}"
+    if found.limiting is Check.STATES:
+        short = -(found.headroom_gib or 0)
+        return f"{parts}; {found.max_num_seqs} sequences need {short:.1f} more for their states"
+    return parts
+
+
 def _weights_and_one_request(request: MemoryRequest) -> MemoryEstimate:
     """Return what no engine can do without, and a no where the weights alone are too much.
 

@@ -22,18 +22,18 @@ class Release:
 
     def at_least(self, key: str) -> bool:
         """Whether this release is at or after the one that `key` of the data file names."""
-        return self.version >= Version(str(vllm_memory()[key]))
+        return self.version >= _version(str(vllm_memory()[key]))
 
     @property
     def checks_state_blocks(self) -> bool:
         """Whether a start fails with fewer state blocks than max_num_seqs."""
         span = vllm_memory()["state_blocks_checked"]
-        return Version(str(span["since"])) <= self.version < Version(str(span["until"]))
+        return _version(str(span["since"])) <= self.version < _version(str(span["until"]))
 
     @property
     def unmeasured(self) -> bool:
         """Whether this release is newer than any with a measured launch."""
-        return self.version > Version(str(vllm_memory()["newest_measured"]))
+        return self.version > _version(str(vllm_memory()["newest_measured"]))
 
     def entry(self, key: str) -> dict[str, Any]:
         """The last entry of a `since` list that holds."""
@@ -41,7 +41,7 @@ class Release:
         return [row for row in rows if self._reached(row)][-1]
 
     def _reached(self, row: dict[str, Any]) -> bool:
-        return self.version >= Version(str(row["since"]))
+        return self.version >= _version(str(row["since"]))
 
     @property
     def default_utilization(self) -> float:
@@ -86,6 +86,7 @@ def vllm_memory() -> dict[str, Any]:
     return data
 
 
+@cache
 def release_of(version: str | None, as_of: str | None = None) -> Release | None:
     """Return the release a version text names, else the one that was in use at a date (`YYYY[-MM[-DD]]`).
 
@@ -104,6 +105,11 @@ def release_of(version: str | None, as_of: str | None = None) -> Release | None:
     if out:
         return Release(out[-1], guessed=True)
     return Release(_released()[0][0], guessed=True) if version is None and day.year >= 2025 else None
+
+
+@cache
+def _version(text: str) -> Version:
+    return Version(text)
 
 
 @cache

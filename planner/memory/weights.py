@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from planner.memory.request import MemoryRequest
 from planner.models import ModelFacts
-from planner.parameters import Part, Tensor, tensors
+from planner.parameters import Part, Tensor, count_parameters, tensors
 
 GIB = 1024**3
 _MIB = 1024**2
@@ -59,6 +59,7 @@ def weight_formats() -> Mapping[str, Format]:
     return MappingProxyType({name: Format(name=name, **row) for name, row in rows.items()})
 
 
+@cache
 def weight_format(text: str) -> Format | None:
     """Return the format that free text such as `awq-int4` or `fp8 (compressed-tensors)` names."""
     words = text.lower()
@@ -109,15 +110,17 @@ def gpu_weights(request: MemoryRequest, text_only: bool) -> Weights | None:
         + sum(_tensor_bytes(tensor, form, request) for tensor in kept)
         + position_table_bytes(facts)
     )
-    counted = sum(tensor.count * tensor.numbers for tensor in tensors(facts) or ())
-    missing = facts.parameters_billion * 1e9 / counted if facts.parameters_billion and counted else 1.0
+    missing = 1.0
+    if facts.parameters_billion and (counted := count_parameters(facts)):
+        missing = facts.parameters_billion * 1e9 / counted
     if abs(missing - 1) > _DISAGREEMENT:
         return _from_count(facts, form, request, text_only)
     total *= missing
     error = form.error
+    doubtful = 0.0
     if any(name.startswith("vision") for name in facts.unverified) and not text_only:
-        error += 0.25 * facts.vision_parameters_billion * 1e9 / max(counted, 1)
-    return Weights(gib=max(0.0, total / GIB), error_gib=error * total / GIB)
+        doubtful = 0.25 * facts.vision_parameters_billion * 1e9 * 2 / share / GIB
+    return Weights(gib=max(0.0, total / GIB), error_gib=error * total / GIB + doubtful)
 
 
 def _drafter_bytes(found: list[Tensor], request: MemoryRequest) -> float:
