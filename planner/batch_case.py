@@ -57,6 +57,8 @@ def request_of(case: Mapping[str, Any]) -> MemoryRequest | str:
         max_graph_size=_graph_size(extra),
         decode_context_parallel=_integer(extra.get("decode_context_parallel")) or 1,
         chunked_prefill=extra.get("chunked_prefill") is not False,
+        prefix_caching=True if extra.get("prefix_caching") is True else None,
+        unmodelled=_unmodelled(extra),
         windows_kept=False if extra.get("kv_connector") else None,
     )
 
@@ -202,6 +204,11 @@ def _graph_size(extra: Mapping[str, Any]) -> int | None:
 def _text_only(extra: Mapping[str, Any]) -> bool:
     limits = re.findall(r"\d+", str(extra.get("limit_mm_per_prompt") or ""))
     return bool(extra.get("language_model_only")) or (bool(limits) and not any(int(n) for n in limits))
+
+
+def _unmodelled(extra: Mapping[str, Any]) -> tuple[str, ...]:
+    known = {"lora": "LoRA adapters", "enable_sleep_mode": "the allocator of sleep mode"}
+    return tuple(feature for key, feature in known.items() if extra.get(key))
 
 
 def _speculative_tokens(extra: Mapping[str, Any]) -> int:

@@ -49,16 +49,16 @@ class EngineFacts(BaseModel):
     source: str
 
     def floor(self, version: str | None) -> tuple[int, int]:
-        """Return the lowest compute capability a release runs on, the newest one's without a version."""
-        held = [row for row in self.min_capability if reached(row.since, version)]
+        """Return the lowest compute capability a release runs on; without a version, that any release did."""
+        held = [row for row in self.min_capability if version is not None and reached(row.since, version)]
         return capability((held or self.min_capability[:1])[-1].value)
 
 
 @cache
-def reached(since: str, version: str | None) -> bool:
-    """Whether `version` is at or after `since`; True without a version, and for one that cannot be read."""
+def reached(since: str, version: str) -> bool:
+    """Whether `version` is at or after `since`; True for one that cannot be read."""
     try:
-        return version is None or Version(version) >= Version(since)
+        return Version(version) >= Version(since)
     except InvalidVersion:
         return True
 

@@ -13,10 +13,24 @@ def incompatible(request: MemoryRequest) -> list[str]:
 
 def doubtful(request: MemoryRequest) -> list[str]:
     """Return why it may refuse, depending on the attention kernels the engine picks."""
+    return [*_fp8_cache(request), *_unusual_numbers(request)]
+
+
+def _unusual_numbers(request: MemoryRequest) -> list[str]:
+    known = ("auto", "float16", "half", "bfloat16", "fp16", "bf16")
+    doubts = []
+    if request.dtype in ("float32", "float"):
+        doubts.append("not modelled: weights and activations in float32")
+    if (kv := request.kv_cache_dtype) is not None and kv not in known and "fp8" not in kv:
+        doubts.append(f"not modelled: kv_cache_dtype {kv}")
+    return doubts
+
+
+def _fp8_cache(request: MemoryRequest) -> list[str]:
     facts, cap = engine_facts().get(request.engine), request.gpu.compute_capability
-    if facts is None or facts.fp8_kv_capability is None or cap is None or not _is_fp8(request.kv_cache_dtype):
+    if facts is None or facts.fp8_kv_capability is None or cap is None:
         return []
-    if cap >= capability(facts.fp8_kv_capability):
+    if not _is_fp8(request.kv_cache_dtype) or cap >= capability(facts.fp8_kv_capability):
         return []
     return [
         f"kv_cache_dtype {request.kv_cache_dtype} needs compute capability {facts.fp8_kv_capability} in "

@@ -84,9 +84,18 @@ def _flag_fields(flags: Mapping[str, Any]) -> dict[str, Any]:
     for flag, field in _NUMBERS.items():
         if flags.get(flag) is not None:
             found[field] = flags[flag]
-    return found | _drafter(flags)
+    unmodelled = tuple(feature for flag, feature in _UNMODELLED.items() if flags.get(flag))
+    return found | _drafter(flags) | {"unmodelled": unmodelled}
 
 
+_UNMODELLED = {
+    "enable-lora": "LoRA adapters",
+    "enable-sleep-mode": "the allocator of sleep mode",
+    "kv-cache-memory-bytes": "a KV cache of given size",
+    "num-gpu-blocks-override": "a KV cache of given size",
+    "offload-backend": "offloading to host memory",
+    "performance-mode": "batch limits of performance modes",
+}
 _NUMBERS = {
     "cpu-offload-gb": "cpu_offload_gib",
     "data-parallel-size": "data_parallel",

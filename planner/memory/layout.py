@@ -43,6 +43,8 @@ class Sharding:
     model_bytes: int = 2
     """Bytes per number of the model's own dtype: the convolution state's."""
     speculative_tokens: int = 0
+    state_blocks: int = 1
+    """Blocks one request keeps of a recurrent state: 2 with prefix caching."""
     extra_attention_layers: int = 0
     """Attention layers of a drafter that share the cache."""
     windows_kept: bool = True
@@ -56,7 +58,8 @@ class KvLayout:
     groups: tuple[Group, ...]
     block_bytes: int
     """Memory of one block of the pool: a page of each layer of the largest group."""
-    speculative_blocks: int = 0
+    state_blocks: int = 1
+    """Blocks of each group of recurrent layers that one request takes."""
 
     def blocks(self, kv_bytes: float) -> int:
         """Blocks that `kv_bytes` of memory hold."""
@@ -77,7 +80,7 @@ class KvLayout:
 
     def _group_blocks(self, group: Group, length: int, batched_tokens: int) -> int:
         if group.kind is Kind.STATE:
-            return 1 + self.speculative_blocks
+            return self.state_blocks
         if group.kind is Kind.WINDOW:
             kept = min(group.window - 1 + batched_tokens, length)
             return math.ceil(kept / group.block_tokens) + 1
@@ -167,7 +170,8 @@ def _hybrid(facts: ModelFacts, full: int, token_bytes: float, sharding: Sharding
     size, counts = _group_size(full, state.layers)
     groups = [Group(Kind.FULL, block_tokens)] * counts[0] + [Group(Kind.STATE, block_tokens)] * counts[1]
     page = block_tokens * token_bytes
-    return KvLayout(tuple(groups), math.ceil(_stage(size, sharding) * page), sharding.speculative_tokens)
+    blocks = sharding.state_blocks + sharding.speculative_tokens
+    return KvLayout(tuple(groups), math.ceil(_stage(size, sharding) * page), blocks)
 
 
 def _group_size(*layers: int) -> tuple[int, tuple[int, ...]]:

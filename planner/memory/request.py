@@ -53,8 +53,13 @@ class MemoryRequest(BaseModel):
     decode_context_parallel: int = 1
     """GPUs of a tensor-parallel group the KV cache of one request is spread over."""
     chunked_prefill: bool = True
+    prefix_caching: bool | None = None
+    """None = the release's default."""
     windows_kept: bool | None = None
     """False where a KV connector or a flag turns the hybrid KV manager off; None = the release's default."""
+
+    unmodelled: tuple[str, ...] = ()
+    """Features in use whose memory is not modelled, as in `LoRA adapters`: the verdict is `uncertain`."""
 
     @property
     def gpus(self) -> int:

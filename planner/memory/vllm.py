@@ -120,9 +120,15 @@ def _sharding(request: MemoryRequest, release: Release) -> Sharding:
         pipeline_parallel=request.pipeline_parallel,
         kv_bytes=kv_bytes,
         speculative_tokens=request.speculative_tokens,
+        state_blocks=2 if _prefix_cached(request, release) else 1,
         extra_attention_layers=1 if request.speculative_tokens else 0,
         windows_kept=windows,
     )
+
+
+def _prefix_cached(request: MemoryRequest, release: Release) -> bool:
+    default = release.at_least("hybrid_prefix_caching")
+    return default if request.prefix_caching is None else request.prefix_caching
 
 
 def _error(request: MemoryRequest, budget: _Budget) -> float:
@@ -166,6 +172,7 @@ def _doubts(request: MemoryRequest, layout: KvLayout | None, need: float | None)
         doubts.append("not modelled: recurrent layers, because the size of their state is not known")
     elif need is None:
         doubts.append("neither max_model_len nor the model's context is known")
+    doubts += [f"not modelled: {feature}" for feature in request.unmodelled]
     doubts += doubtful(request)
     if "vocab" in request.model.unverified:
         doubts.append("the model's vocabulary is not known")

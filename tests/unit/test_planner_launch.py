@@ -60,12 +60,15 @@ def test_flags_that_change_memory_are_understood() -> None:
             "decode-context-parallel-size": 2,
             "speculative-config": '{"method": "mtp", "num_speculative_tokens": 3}',
             "some-other-flag": 1,
+            "enable-lora": True,
         }
     )
 
     assert (found.enforce_eager, found.expert_parallel, found.text_only) == (True, True, True)
     assert (found.cpu_offload_gib, found.windows_kept, found.decode_context_parallel) == (4, False, 2)
     assert (found.speculative_tokens, found.own_drafter) == (3, True)
+    assert found.unmodelled == ("LoRA adapters",)
+    assert "not modelled: LoRA adapters" in estimate(found).reasons
     assert launch(flags={"limit-mm-per-prompt": '{"image": 2}'}).text_only is False
     assert launch(flags={"speculative-config": "not json"}).speculative_tokens == 0
 

@@ -96,5 +96,12 @@ def test_a_drafter_adds_a_layer_of_attention_and_a_state_per_guessed_token() -> 
     assert found.concurrency(80.17 * GIB, 262144, 2048) == pytest.approx(4.54, abs=0.005)
 
 
+def test_prefix_caching_keeps_a_second_state_of_every_request() -> None:
+    once, twice = (layout("Qwen/Qwen3.5-27B", state_blocks=blocks) for blocks in (1, 2))
+
+    assert once.request_blocks(32768, 2048) == 42 + 3
+    assert twice.request_blocks(32768, 2048) == 42 + 6
+
+
 def test_an_unknown_architecture_has_no_layout() -> None:
     assert kv_layout(ModelFacts(id="someone/something", parameters_billion=7), Sharding()) is None

@@ -189,6 +189,8 @@ UNKNOWN = ModelFacts(id="someone/something", parameters_billion=1)
         (request(chip="GB10", max_model_len=4096), "CPU"),
         (request(chip="A100", kv_cache_dtype="fp8", max_model_len=4096), "8.9"),
         (request(speculative_tokens=5, chip="H100"), "drafter"),
+        (request(dtype="float32", chip="H100"), "float32"),
+        (request(kv_cache_dtype="nvfp4", chip="B200"), "kv_cache_dtype nvfp4"),
     ],
 )
 def test_what_is_not_modelled_never_fits_and_says_why(asked: object, reason: str) -> None:
