@@ -196,10 +196,15 @@ def find_model(name: str) -> ModelFacts | None:
         if any(known.repository == name for known in facts.formats.values()):
             return facts
     words = _words(name.rsplit("/", 1)[-1])
+    return _derived(words, dated=True) or _derived(words, dated=False)
+
+
+def _derived(words: tuple[str, ...], *, dated: bool) -> ModelFacts | None:
+    """The longest catalogued name inside `words`; `dated`: a release's year and month must be there too."""
     found = [
         (len(part), facts)
-        for facts in catalogue.values()
-        if (part := _key_words(facts.id)) and _inside(part, words)
+        for facts in model_catalogue().values()
+        if (part := _key_words(facts.id, dated=dated)) and _inside(part, words)
     ]
     return max(found, key=lambda pair: pair[0])[1] if found else None
 
@@ -213,8 +218,9 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[a-z]+[0-9.]*[a-z]*|[0-9.]+[a-z]*", name.lower().replace("_", "-")))
 
 
-def _key_words(repository: str) -> tuple[str, ...]:
-    return tuple(word for word in _words(repository.rsplit("/", 1)[-1]) if word not in _TUNING)
+def _key_words(repository: str, *, dated: bool) -> tuple[str, ...]:
+    words = (word for word in _words(repository.rsplit("/", 1)[-1]) if word not in _TUNING)
+    return tuple(word for word in words if dated or not re.fullmatch(r"2[4-9]\d\d", word))
 
 
 def _inside(part: tuple[str, ...], whole: tuple[str, ...]) -> bool:

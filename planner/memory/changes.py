@@ -7,7 +7,7 @@ from planner.catalogue import InstanceType, catalogue
 from planner.gpus import Gpu, find_gpu
 from planner.memory.compatibility import tensor_parallel_fits
 from planner.memory.estimate import estimate
-from planner.memory.request import Change, MemoryRequest
+from planner.memory.request import Change, Check, MemoryRequest
 
 _HIGHEST_UTILIZATION = 0.95
 """Above it, CUDA graphs and other processes have no room (requirements and practice, see docs/planner.md)."""
@@ -21,11 +21,14 @@ def instance_gpu(instance: InstanceType) -> Gpu | None:
 
 
 def smallest_changes(request: MemoryRequest, instance: InstanceType | None = None) -> tuple[Change, ...]:
-    """Return every single change that gives the verdict `fits`, cheapest kinds first; none if it fits now.
+    """Return every single change that gives the verdict `fits`, cheapest kinds first.
+
+    None if it fits as it is, or if the engine is not modelled.
 
     `instance` is the EC2 type in use: needed to name the next one and the difference in price.
     """
-    if estimate(request).verdict == "fits":
+    now = estimate(request)
+    if now.verdict == "fits" or now.limiting is Check.NOT_MODELLED:
         return ()
     found = [
         _shorter(request),

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from planner.gpus import Gpu, capability
 from planner.memory.request import MemoryRequest
 from planner.models import ModelFacts
 from planner.parameters import Part, Tensor, count_parameters, tensors
@@ -31,10 +32,23 @@ class Format(BaseModel):
     quantised: frozenset[str]
     error: float
     cap: str
+    native: str | None
 
     def part_bytes(self, part: Part) -> float:
         """Bytes per number of one part of the model."""
         return self.bytes if part.name.lower() in self.quantised else 2.0
+
+
+def formats_of(gpu: Gpu) -> Mapping[str, bool]:
+    """Return the weight formats a chip can hold, and whether it also computes in them; none if not known."""
+    cap = gpu.compute_capability
+    if cap is None:
+        return {}
+    return {
+        form.name: form.native is not None and cap >= capability(form.native)
+        for form in weight_formats().values()
+        if cap >= capability(form.cap)
+    }
 
 
 class Weights(BaseModel):

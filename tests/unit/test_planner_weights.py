@@ -2,7 +2,15 @@
 
 import pytest
 
-from planner.memory.weights import GIB, allocated_bytes, gpu_weights, weight_format, weight_formats
+from planner.gpus import Gpu
+from planner.memory.weights import (
+    GIB,
+    allocated_bytes,
+    formats_of,
+    gpu_weights,
+    weight_format,
+    weight_formats,
+)
 from planner.models import model_catalogue
 from planner.parameters import count_parameters
 from tests.unit.planner_requests import gpu, request
@@ -121,6 +129,16 @@ def test_free_text_names_a_format(text: str, name: str | None) -> None:
     found = weight_format(text)
 
     assert (found.name if found else None) == name
+
+
+def test_a_chip_computes_in_some_formats_and_only_holds_others() -> None:
+    assert formats_of(gpu("A10G"))["fp8"] is False
+    assert formats_of(gpu("L4"))["fp8"] is True
+    assert formats_of(gpu("H100"))["nvfp4"] is False
+    assert formats_of(gpu("B200"))["nvfp4"] is True
+    assert "fp8" not in formats_of(gpu("V100"))
+    assert "mxfp4" not in formats_of(gpu("T4"))
+    assert formats_of(Gpu(name="new chip", gib=48)) == {}
 
 
 def test_formats_only_name_parts_that_exist() -> None:
