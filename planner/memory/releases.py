@@ -94,7 +94,7 @@ def release_of(version: str | None, as_of: str | None = None) -> Release | None:
     0.8, whose engine (V0) is not modelled, and where neither text tells anything.
     """
     parsed = _parsed(version)
-    if parsed is not None and parsed >= Version("0.2"):
+    if parsed is not None and Version("0.2") <= parsed < Version("1"):  # 25.09 is a container's, not vLLM's
         return Release(parsed) if parsed >= Version("0.8") else None
     day = _day(as_of)
     if day is None:

@@ -249,6 +249,8 @@ def test_the_same_settings_in_their_good_form_are_not_refused() -> None:
         ("main@bfde49e28", "2026-04-18", "0.19.0"),
         ("0.1.dev1+gd56e95223", "2026-05-20", "0.21.0"),
         (None, None, None),
+        ("25.09", "2026-05-20", "0.21.0"),
+        ("v0.11.0rc2", None, "0.11.0"),
         ("nonsense", "nonsense", None),
     ],
 )
