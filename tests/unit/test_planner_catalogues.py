@@ -85,6 +85,8 @@ def test_every_gpu_type_has_a_chip_whose_memory_is_a_little_below_the_nominal() 
         ("NVIDIA A100 80GB", 79.25),
         ("NVIDIA H200", 139.8),
         ("NVIDIA L40S", 44.4),
+        ("NVIDIA GH200 480GB", 94.5),
+        ("Tesla T4", 14.66),
     ],
 )
 def test_a_gpu_is_found_by_the_name_its_driver_gives_it(name: str, gib: float) -> None:
