@@ -17,7 +17,9 @@ from planner.models import (
     ModelFacts,
     RecurrentState,
     SlidingWindow,
+    WeightFormat,
     find_model,
+    find_recipe,
 )
 from planner.parameters import count_parameters
 
@@ -38,6 +40,7 @@ def request_of(case: Mapping[str, Any]) -> MemoryRequest | str:
         as_of=_text(case.get("as_of")),
         model=facts,
         weight_format=_text(case.get("weight_format")),
+        recipe=_recipe(facts),
         kv_cache_dtype=_text(case.get("kv_cache_dtype")),
         gpu=gpu,
         tensor_parallel=_integer(case.get("tensor_parallel")) or 1,
@@ -61,6 +64,11 @@ def request_of(case: Mapping[str, Any]) -> MemoryRequest | str:
         unmodelled=_unmodelled(extra),
         windows_kept=False if extra.get("kv_connector") else None,
     )
+
+
+def _recipe(facts: ModelFacts) -> WeightFormat | None:
+    found = find_recipe(facts.id)
+    return found[1] if found else None
 
 
 def _gpu(described: Mapping[str, Any]) -> Gpu | None:

@@ -88,6 +88,10 @@ class WeightFormat(_Facts):
     repository: str
     gib: float | None = None
     """Size of the safetensors files; None where no source gives it."""
+    part_bytes: dict[str, float] = {}
+    """Bytes per number of parts this repository stores otherwise than is usual for the format."""
+    kv_cache_dtype: str | None = None
+    """Type of the KV cache the checkpoint asks for, where it does."""
 
 
 class ModelFacts(_Facts):
@@ -207,6 +211,13 @@ def _derived(words: tuple[str, ...], *, dated: bool) -> ModelFacts | None:
         if (part := _key_words(facts.id, dated=dated)) and _inside(part, words)
     ]
     return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def find_recipe(name: str) -> tuple[str, WeightFormat] | None:
+    """Return the format of a catalogued repository of quantised weights, with what it does its own way."""
+    facts = find_model(name)
+    formats = facts.formats if facts else {}
+    return next(((form, known) for form, known in formats.items() if known.repository == name), None)
 
 
 _TUNING = frozenset({"it", "instruct", "chat", "base", "hf", "meta", "preview"})

@@ -11,7 +11,7 @@ from planner.gpus import Gpu
 from planner.memory.changes import instance_gpu
 from planner.memory.request import MemoryRequest
 from planner.memory.weights import weight_format
-from planner.models import ModelFacts, find_model
+from planner.models import ModelFacts, find_model, find_recipe
 
 _OLLAMA_FORMAT = "q4_k_m"
 """What a tag without one stands for (ollama.com library; UNVERIFIED for tags that say otherwise)."""
@@ -39,12 +39,14 @@ def launch_request(
         return None
     name = PurePosixPath(model).name if model.startswith("s3://") else model
     facts = facts or find_model(name) or ModelFacts(id=model)
+    recipe = find_recipe(name)
     given = {key: value for key, value in settings.items() if value is not None}
     return MemoryRequest(
         engine=engine,
         engine_version=engine_version,
         model=facts,
         weight_format=_format(engine, name, facts, quantization),
+        recipe=recipe[1] if recipe else None,
         gpu=gpu,
         gpus_per_node=instance.gpus,
         **_flag_fields(flags or {}) | given,
@@ -60,9 +62,8 @@ def _format(engine: str, name: str, facts: ModelFacts, quantization: str | None)
     """Format of the weights: as asked, as catalogued for the repository, as its name says, or the native."""
     if quantization is not None and weight_format(quantization) is not None:
         return quantization
-    for form, known in facts.formats.items():
-        if known.repository == name:
-            return form
+    if name != facts.id and (recipe := find_recipe(name)) is not None:
+        return recipe[0]
     if name != facts.id and (named := weight_format(name)) is not None:
         return named.name
     return _OLLAMA_FORMAT if engine == "ollama" else None

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from planner.gpus import Gpu
-from planner.models import ModelFacts
+from planner.models import ModelFacts, WeightFormat
 
 Verdict = Literal["fits", "does_not_fit", "uncertain"]
 
@@ -25,6 +25,8 @@ class MemoryRequest(BaseModel):
     """As in `bf16`, `fp8`, `awq`, `gptq`, `mxfp4`; None = the model's native format."""
     weights_gib: float | None = None
     """All weights of the model, when known from its safetensors headers: better than from architecture."""
+    recipe: WeightFormat | None = None
+    """The repository's own recipe, where the catalogue has it: `planner.models.find_recipe`."""
     dtype: str | None = None
     kv_cache_dtype: str | None = None
     gpu: Gpu

@@ -114,6 +114,9 @@ def _sharding(request: MemoryRequest, release: Release) -> Sharding:
     if windows is None:
         windows = release.at_least("hybrid_kv_manager")
     kv_type = request.kv_cache_dtype or "auto"
+    own = request.recipe.kv_cache_dtype if request.recipe else None
+    if kv_type == "auto" and own is not None and release.at_least("checkpoint_kv_dtype"):
+        kv_type = own
     kv_bytes = 1 if any(word in kv_type for word in ("fp8", "int8")) else 0.5 if "4" in kv_type else 2
     return Sharding(
         tensor_parallel=request.tensor_parallel,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from planner.gpus import Gpu, capability
 from planner.memory.request import MemoryRequest
-from planner.models import ModelFacts
+from planner.models import ModelFacts, WeightFormat
 from planner.parameters import Part, Tensor, count_parameters, tensors
 
 GIB = 1024**3
@@ -34,9 +34,12 @@ class Format(BaseModel):
     cap: str
     native: str | None
 
-    def part_bytes(self, part: Part) -> float:
-        """Bytes per number of one part of the model."""
-        return self.bytes if part.name.lower() in self.quantised else 2.0
+    def part_bytes(self, part: Part, recipe: WeightFormat | None = None) -> float:
+        """Bytes per number of one part of the model; a repository's own recipe goes first."""
+        name = part.name.lower()
+        if recipe is not None and name in recipe.part_bytes:
+            return recipe.part_bytes[name]
+        return self.bytes if name in self.quantised else 2.0
 
 
 def formats_of(gpu: Gpu) -> Mapping[str, bool]:
@@ -61,6 +64,8 @@ class Weights(BaseModel):
     """Standard error."""
 
 
+_KNOWN_RECIPE_ERROR = 0.02
+"""Standard error where the catalogue knows which parts a repository quantises."""
 _DISAGREEMENT = 0.1
 """Architecture and published parameters that differ by more do not describe the same model."""
 
@@ -130,7 +135,7 @@ def gpu_weights(request: MemoryRequest, text_only: bool) -> Weights | None:
     if abs(missing - 1) > _DISAGREEMENT:
         return _from_count(facts, form, request, text_only)
     total *= missing
-    error = form.error
+    error = min(form.error, _KNOWN_RECIPE_ERROR) if request.recipe else form.error
     doubtful = 0.0
     if any(name.startswith("vision") for name in facts.unverified) and not text_only:
         doubtful = 0.25 * facts.vision_parameters_billion * 1e9 * 2 / share / GIB
@@ -155,7 +160,7 @@ def _offloaded_bytes(found: list[Tensor], form: Format, request: MemoryRequest) 
             if moved >= wanted:
                 return moved
             if tensor.part is not Part.EMBEDDING and layer < tensor.count:
-                moved += allocated_bytes(tensor.numbers * form.part_bytes(tensor.part))
+                moved += allocated_bytes(tensor.numbers * form.part_bytes(tensor.part, request.recipe))
     return moved
 
 
@@ -167,7 +172,7 @@ def _tensor_bytes(tensor: Tensor, form: Format, request: MemoryRequest) -> float
     count = tensor.count
     if request.pipeline_parallel > 1:
         count = 1 if tensor.part is Part.EMBEDDING else math.ceil(count / request.pipeline_parallel)
-    return count * allocated_bytes(numbers * form.part_bytes(tensor.part))
+    return count * allocated_bytes(numbers * form.part_bytes(tensor.part, request.recipe))
 
 
 def _mxfp4_padding(request: MemoryRequest) -> float:
