@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
-import yaml
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict
 
+from planner.datafile import read_data
 from planner.gpus import capability
 
 
@@ -66,6 +64,5 @@ def reached(since: str, version: str) -> bool:
 @cache
 def engine_facts() -> Mapping[str, EngineFacts]:
     """Return all engines by name."""
-    text = files("planner").joinpath("data/engines.yaml").read_text(encoding="utf-8")
-    rows: dict[str, Any] = yaml.safe_load(text)["engines"]
+    rows = read_data("engines")["engines"]
     return MappingProxyType({name: EngineFacts(name=name, **row) for name, row in rows.items()})

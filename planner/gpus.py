@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from planner.datafile import read_data
 
 
 class Gpu(BaseModel):
@@ -53,8 +52,7 @@ def capability(text: str) -> tuple[int, int]:
 
 @cache
 def _rows() -> Mapping[tuple[str, ...], Gpu]:
-    text = files("planner").joinpath("data/gpu_memory.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data = read_data("gpu_memory")
     found = {}
     for name, row in data["rows"].items():
         values = dict(zip(data["columns"], row, strict=True))

@@ -34,6 +34,7 @@ def model_from_config(config: Mapping[str, Any] | Path, name: str) -> ModelFacts
     latent = _latent(text)
     experts = _experts(text)
     vision = whole.get("vision_config")
+    pattern = text.get("hybrid_override_pattern")
     return ModelFacts(
         id=name,
         layers=text.get("num_hidden_layers"),
@@ -52,6 +53,8 @@ def model_from_config(config: Mapping[str, Any] | Path, name: str) -> ModelFacts
         latent=latent,
         recurrent=recurrent,
         experts=experts,
+        mlp_layers=pattern.count("-") if pattern else None,
+        mlp_matrices=2 if str(text.get("mlp_hidden_act") or "").startswith("relu2") else 3,
         output_gate=bool(text.get("attn_output_gate", False)),
         multimodal=vision is not None or "audio_config" in whole,
         vision=_vision(vision or {}),
@@ -75,15 +78,30 @@ def _read(config: Mapping[str, Any] | Path) -> Mapping[str, Any]:
     return content
 
 
+_UNMODELLED = (
+    "attention_chunk_size",
+    "block_configs",
+    "compress_ratios",
+    "hybrid_layer_pattern",
+    "linear_attn_config",
+    "moe_latent_size",
+    "num_kv_shared_layers",
+    "sparse_attention_config",
+)
+"""Keys of architectures whose weights or KV cache do not follow from the numbers read here."""
+
+
 def _layer_kinds(
     text: Mapping[str, Any],
 ) -> tuple[SlidingWindow | None, RecurrentState | None, int | None, bool]:
     """Sliding layers, recurrent layers, attention layers if not all others, and whether all are known."""
     pattern = text.get("hybrid_override_pattern")
     if pattern:
-        return None, _mamba(text, pattern.count("M")), pattern.count("*"), True
+        known = not any(text.get(key) for key in _UNMODELLED)
+        return None, _mamba(text, pattern.count("M")), pattern.count("*"), known
     kinds = text.get("layer_types") or _kinds_of_interval(text)
     known = set(kinds) <= {"full_attention", "sliding_attention", "linear_attention"}
+    known = known and not any(text.get(key) for key in _UNMODELLED)
     local = kinds.count("sliding_attention")
     window = text.get("sliding_window")
     sliding = SlidingWindow(window=window, layers=local) if window and local else None

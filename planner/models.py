@@ -4,12 +4,12 @@ import datetime
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from planner.datafile import read_data
 
 Attention = Literal["full", "sliding", "mla", "hybrid"]
 
@@ -108,6 +108,8 @@ class ModelFacts(_Facts):
     hidden: int | None = None
     intermediate: int | None = None
     """Width of a dense MLP; None where all layers have experts."""
+    mlp_layers: int | None = None
+    """Layers with a dense MLP, where they are not all that have no experts."""
     mlp_matrices: int = 3
     """Matrices of an MLP or expert: 3 with a gate, 2 without."""
     output_gate: bool = False
@@ -175,8 +177,7 @@ class ModelFacts(_Facts):
 @cache
 def model_catalogue() -> Mapping[str, ModelFacts]:
     """Return all catalogued models by Hugging Face repository."""
-    text = files("planner").joinpath("data/models.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data = read_data("models")
     return MappingProxyType(
         {
             name: ModelFacts(id=name, **{"retrieved": data["retrieved"]} | family["common"] | row)

@@ -125,7 +125,9 @@ def _dense(facts: ModelFacts, parallel: int) -> list[Tensor]:
     if facts.intermediate is None or not facts.layers:
         return []
     layers = facts.layers - facts.expert_layers
-    if facts.experts and facts.experts.layers is None:
+    if facts.mlp_layers is not None:
+        layers = facts.mlp_layers
+    elif facts.experts and facts.experts.layers is None:
         layers = facts.layers  # a dense MLP beside the experts of every layer
     return _mlp(Part.MLP, layers, (facts.hidden or 0) * facts.intermediate // parallel, facts.mlp_matrices)
 

@@ -3,12 +3,11 @@
 import datetime
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
 from packaging.version import InvalidVersion, Version
 
+from planner.datafile import read_data
 from planner.gpus import Gpu
 
 
@@ -80,10 +79,7 @@ class Release:
 @cache
 def vllm_memory() -> dict[str, Any]:
     """The data file, treated as read-only."""
-    data: dict[str, Any] = yaml.safe_load(
-        files("planner").joinpath("data/vllm_memory.yaml").read_text(encoding="utf-8")
-    )
-    return data
+    return read_data("vllm_memory")
 
 
 @cache

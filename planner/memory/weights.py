@@ -3,13 +3,11 @@
 import math
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
+from planner.datafile import read_data
 from planner.gpus import Gpu, capability
 from planner.memory.request import MemoryRequest
 from planner.models import ModelFacts, WeightFormat
@@ -73,8 +71,7 @@ _DISAGREEMENT = 0.1
 @cache
 def weight_formats() -> Mapping[str, Format]:
     """Return all formats by name, in the order they are matched."""
-    text = files("planner").joinpath("data/weight_formats.yaml").read_text(encoding="utf-8")
-    rows: dict[str, Any] = yaml.safe_load(text)["formats"]
+    rows = read_data("weight_formats")["formats"]
     return MappingProxyType({name: Format(name=name, **row) for name, row in rows.items()})
 
 

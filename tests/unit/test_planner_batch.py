@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.batch import answer, answers
@@ -118,6 +118,7 @@ def test_a_line_that_makes_no_sense_is_uncertain_with_a_reason(line: str) -> Non
     assert found["reasons"]
 
 
+@settings(deadline=None)  # the first example reads the data files
 @given(st.sampled_from(sorted(CASE)), JSON)
 def test_no_value_of_any_key_breaks_it(key: str, value: object) -> None:
     found = answered(**{key: value})
@@ -126,6 +127,7 @@ def test_no_value_of_any_key_breaks_it(key: str, value: object) -> None:
     json.dumps(found)
 
 
+@settings(deadline=None)  # the first example reads the data files
 @given(st.sampled_from(["model", "gpu", "extra"]), st.text(max_size=12), JSON)
 def test_no_value_inside_breaks_it_either(key: str, inner: str, value: object) -> None:
     names = [

@@ -93,6 +93,7 @@ NEMOTRON: dict[str, Any] = {
     "hidden_size": 2688,
     "hybrid_override_pattern": "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME",
     "intermediate_size": 1856,
+    "mlp_hidden_act": "relu2",
     "mamba_head_dim": 64,
     "mamba_num_heads": 64,
     "moe_intermediate_size": 1856,
@@ -125,7 +126,7 @@ def test_a_config_tells_what_the_catalogue_has(config: dict[str, Any], name: str
     assert {key: getattr(found, key) for key in LAYOUT} == {key: getattr(known, key) for key in LAYOUT}
     assert found.recurrent == known.recurrent
     assert found.experts == known.experts
-    if name.startswith(("meta", "deepseek")):
+    if name.startswith(("meta", "deepseek", "nvidia")):
         assert count_parameters(found) == count_parameters(known)
 
 
@@ -149,6 +150,8 @@ def test_a_model_from_its_config_is_judged_like_a_catalogued_one() -> None:
         {},
         LLAMA | {"layer_types": ["something new"] * 32},
         LLAMA | {"mamba_d_state": 16},
+        LLAMA | {"attention_chunk_size": 8192},
+        NEMOTRON | {"moe_latent_size": 1024},
         {key: value for key, value in LLAMA.items() if key != "num_hidden_layers"},
     ],
 )

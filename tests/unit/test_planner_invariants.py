@@ -11,6 +11,7 @@ from planner.models import model_catalogue
 from tests.unit.planner_requests import requests
 
 
+@settings(deadline=None)  # the first example reads the data files
 @given(requests(), st.floats(0.1, 100))
 def test_more_gpu_memory_never_turns_fits_into_does_not_fit(asked: MemoryRequest, more: float) -> None:
     larger = asked.gpu.model_copy(update={"gib": asked.gpu.gib + more})
@@ -22,6 +23,7 @@ def test_more_gpu_memory_never_turns_fits_into_does_not_fit(asked: MemoryRequest
         assert before.verdict == "does_not_fit"
 
 
+@settings(deadline=None)  # the first example reads the data files
 @given(requests(), st.integers(1, 100000))
 def test_a_longer_max_model_len_never_raises_headroom(asked: MemoryRequest, more: int) -> None:
     longer = asked.model_copy(update={"max_model_len": (asked.max_model_len or 0) + more})
@@ -31,6 +33,7 @@ def test_a_longer_max_model_len_never_raises_headroom(asked: MemoryRequest, more
         assert after <= before + 1e-9
 
 
+@settings(deadline=None)  # the first example reads the data files
 @given(requests(), st.floats(0.001, 0.05))
 def test_kv_tokens_never_fall_with_utilization(asked: MemoryRequest, more: float) -> None:
     fuller = asked.model_copy(update={"gpu_memory_utilization": (asked.gpu_memory_utilization or 0) + more})
@@ -40,6 +43,7 @@ def test_kv_tokens_never_fall_with_utilization(asked: MemoryRequest, more: float
         assert after >= before
 
 
+@settings(deadline=None)  # the first example reads the data files
 @given(requests())
 def test_the_parts_add_up_to_what_is_requested_and_the_interval_holds_the_estimate(
     asked: MemoryRequest,
@@ -58,6 +62,7 @@ def test_the_parts_add_up_to_what_is_requested_and_the_interval_holds_the_estima
     assert found.verdict != "does_not_fit" or (found.headroom_gib or 0.0) < 0
 
 
+@settings(deadline=None)  # the first example reads the data files
 @given(requests(), st.sampled_from([2, 4, 8]))
 def test_fewer_sequences_never_lower_the_kv_cache(asked: MemoryRequest, part: int) -> None:
     fewer = asked.model_copy(update={"max_num_seqs": max(1, (asked.max_num_seqs or 1) // part)})
@@ -67,7 +72,7 @@ def test_fewer_sequences_never_lower_the_kv_cache(asked: MemoryRequest, part: in
         assert after >= before - 1e-9
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(sorted(model_catalogue())),
     st.sampled_from([1, 2, 4, 8]),
