@@ -14,6 +14,11 @@ ENGINE_LABEL = f"{DOMAIN}/engine"
 GPU_RESOURCE = "nvidia.com/gpu"
 GPU_TAINT = "nvidia.com/gpu"
 GPU_PRESENT_LABEL = "nvidia.com/gpu.present"
+IMAGE_LABEL = f"{DOMAIN}/image"
+"""Operating system of a node, `al2023` or `bottlerocket`: only the first needs a device plugin."""
+
+TAG_PREFIX = "llmserve:"
+"""Start of our own AWS tag keys."""
 
 MAX_NAME_LENGTH = 63
 """Longest DNS-1123 label, and so the longest name of a Service (Kubernetes object names documentation)."""
@@ -48,6 +53,12 @@ def labels(component: str, instance: str, **extra: str) -> dict[str, str]:
 def selector(component: str, instance: str) -> dict[str, str]:
     """The subset of `labels` that never changes in an object's life, so that selectors may use it."""
     return {"app.kubernetes.io/name": component, "app.kubernetes.io/instance": instance}
+
+
+def tags(cluster: str, environment: str, extra: Mapping[str, str]) -> dict[str, str]:
+    """AWS tags of everything a stack makes; our own keys win over `extra`."""
+    own = {"cluster": cluster, "environment": environment, "managed-by": "pulumi"}
+    return dict(sorted({**extra, **{f"{TAG_PREFIX}{key}": value for key, value in own.items()}}.items()))
 
 
 def content_hash(content: Mapping[str, Any]) -> str:

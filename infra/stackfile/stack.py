@@ -1,34 +1,12 @@
 """The whole of `llmserve:settings`: cluster, pools, models, tenants, gateway, observability."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from infra.stackfile.base import PositiveInt, Settings
+from infra.stackfile.base import Settings
+from infra.stackfile.cluster import ClusterSettings
 from infra.stackfile.gateway import GatewaySettings, TenantSettings
 from infra.stackfile.models import ModelSettings
-
-
-class ClusterSettings(Settings):
-    """Where the program runs."""
-
-    kind: Literal["existing"] = "existing"
-    """`existing`: any cluster you own (EKS, kind, k3s, the laptop's), by its kubeconfig context."""
-    context: str
-    """Context of the kubeconfig ($KUBECONFIG or ~/.kube/config)."""
-    storage_class: str | None = None
-    """StorageClass of `cache: {kind: pvc}`; None = the cluster's default."""
-
-
-class PoolSettings(Settings):
-    """Nodes of one kind, labelled `llmserve.dev/pool: <name>`."""
-
-    instance_type: str
-    """EC2 instance type of the catalogue; gives GPUs, CPU and memory of a node."""
-    min: Annotated[int, Field(ge=0)] = 0
-    """Fewest nodes."""
-    max: PositiveInt
-    """Most nodes. The laptop, which has no autoscaler, makes this many."""
+from infra.stackfile.pools import PoolSettings
 
 
 class ObservabilitySettings(Settings):
@@ -45,6 +23,8 @@ class StackSettings(Settings):
 
     preset: Literal["current", "textbook"] = "current"
     """Numbers taken where a setting is not given: current best practice, or the source documents'."""
+    environment: Literal["development", "production"] = "development"
+    """What is at stake: some warnings of a development stack are errors of a production one."""
     namespace: str = "llmserve"
     """Kubernetes namespace of everything."""
     cluster: ClusterSettings
