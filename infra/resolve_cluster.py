@@ -13,7 +13,9 @@ from planner.eks import addon_versions, core_addons
 from planner.pools import PoolSize
 
 FAST_IOPS, FAST_MIB_PER_SECOND = 4000, 1000
-"""A volume that images of engines are unpacked on (chrismld's node class with SOCI, peers.md §4)."""
+"""A volume that images of engines are unpacked on (chrismld's node class with SOCI)."""
+ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"
+"""Tells the cluster autoscaler to wait for a new node's GPUs (kubernetes/autoscaler, AWS README)."""
 
 
 def network_spec(cluster: EksClusterSettings) -> NetworkSpec | None:
@@ -162,10 +164,6 @@ def _pool_spec(cluster: EksClusterSettings, name: str, pool: PoolSettings, tags:
         node_repair=pool.node_repair,
         tags={**tags, "Name": f"{cluster.name}-{name}"},
     )
-
-
-ACCELERATOR_LABEL = "k8s.amazonaws.com/accelerator"
-"""Tells the cluster autoscaler to wait for a new node's GPUs (kubernetes/autoscaler, AWS README)."""
 
 
 def _disk_speed(pool: PoolSettings) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,16 @@ def load() -> Stack:
     )
 
 
-def check_settings(raw: Mapping[str, Any]) -> tuple[StackSettings | None, list[Finding]]:
-    """Validate `llmserve:settings`: the shape first, then every rule on what is well formed."""
+def check_settings(
+    raw: Mapping[str, Any], today: date | None = None
+) -> tuple[StackSettings | None, list[Finding]]:
+    """Validate `llmserve:settings`: the shape first, then every rule on what is well formed.
+
+    `today` decides on support of Kubernetes versions; None = the date of this machine.
+    """
     settings, findings = mistakes.parse(raw)
     if settings is not None:
-        findings += check(settings, Declared.of(raw))
+        findings += check(settings, Declared.of(raw), today or date.today())
     return settings, findings
 
 

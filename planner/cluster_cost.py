@@ -41,8 +41,8 @@ class CostLine(BaseModel):
 def cluster_cost(parts: ClusterParts, pools: Iterable[PoolSize]) -> list[CostLine]:
     """Lines of what the cluster costs per hour; what costs nothing has no line.
 
-    Spot and reserved nodes count as on demand, which is their upper bound; a type without a price counts as 0 and
-    says so. Traffic, logs and requests are left out.
+    Spot and reserved nodes count as on demand, which is their upper bound; a type without a price counts as 0
+    and says so. Traffic, logs and requests are left out.
     """
     month = _data()["hours_per_month"]
     plane = "control_plane_extended" if parts.extended_support else "control_plane"

@@ -1,4 +1,4 @@
-"""IAM documents as plain dicts, from `policies.yaml`. Pure; ARNs that are only known later pass through as text."""
+"""IAM documents as plain dicts; what a role may do stands in `policies.yaml`. Pure."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache

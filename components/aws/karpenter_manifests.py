@@ -18,8 +18,9 @@ _CAPACITY_TYPES = {
 _FAMILIES = {"al2023": "AL2023", "bottlerocket": "Bottlerocket"}
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 EXPIRE_AFTER, GRACE, EMPTY_SECONDS, BUDGET = "720h", "24h", 300, "10%"
-"""Node's longest life, its time to drain, wait before an empty one goes, share that may go at once (peers.md §4;
-300 s rather than 30 s, because a model that scales up again would pull its image and weights anew)."""
+"""A node's longest life, its time to drain, the wait before an empty one goes, the share that may go at once
+(Smana and chrismld, node pools for inference). They wait 30 s; here 300 s, because a model that scales up again
+would pull its image and weights anew."""
 
 
 def node_pool(pool: PoolSpec) -> Manifest:

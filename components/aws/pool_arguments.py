@@ -86,7 +86,7 @@ def _disk(pool: PoolSpec) -> Arguments:
 
 
 def _efa(pool: PoolSpec, security_group: Any) -> list[Arguments]:
-    """One interface per network card; the first carries IP too, the others only EFA (EKS User Guide, node-efa)."""
+    """One interface per network card; the first carries IP too (EKS User Guide, node-efa)."""
     return [
         {
             "network_card_index": card,

@@ -1,8 +1,8 @@
 """A VPC's addresses, divided over zones. Pure.
 
 Every zone gets one block of a fixed size: half of it for nodes and pods, a quarter for load balancers, a
-sixteenth for the control plane; the rest stays free. Blocks are cut for at least four zones, so that a third or
-fourth zone moves no subnet.
+sixteenth for the control plane; the rest stays free. Blocks are cut for at least four zones, so that a third
+or fourth zone moves no subnet.
 """
 
 from collections.abc import Iterable, Sequence

@@ -10,7 +10,7 @@ from components.aws.spec import PoolSpec
 
 _BOUNDARY = "llmserve"
 _BIND = "/var/lib/containerd /var/lib/kubelet /var/log/pods /var/lib/soci-snapshotter"
-"""What lies on Bottlerocket's local NVMe (Bottlerocket, bootstrap commands; EKS best practices for storage)."""
+"""What lies on Bottlerocket's local NVMe (Bottlerocket, bootstrap commands)."""
 _PARALLEL_PULL = """\
 [settings.container-runtime]
 snapshotter = "soci"
@@ -24,7 +24,7 @@ concurrent-download-chunk-size = "16mb"
 max-concurrent-unpacks-per-image = 12
 discard-unpacked-layers = true
 """
-"""Numbers of chrismld's measured node class (peers.md §4, SOCI)."""
+"""Numbers of chrismld's node class for inference, which was measured with them."""
 
 
 def user_data(pool: PoolSpec) -> str | None:

@@ -24,11 +24,11 @@ class NewNetworkSettings(Settings):
     """A VPC made for the cluster, with public, private and intra subnets in every zone."""
 
     cidr: str = "10.0.0.0/16"
-    """Addresses of the VPC; each pod takes one. A /16 gives 8,187 to pods and nodes of each of up to four zones."""
+    """Addresses of the VPC; each pod takes one. A /16 gives 8,187 to nodes and pods of each zone."""
     connected_cidrs: tuple[str, ...] = ()
     """Networks that are or will be connected to it (peering, VPN); none may overlap."""
     nat: Literal["none", "one", "per_zone"] = "one"
-    """Way out for private subnets. one: cheap, lost with its zone. per_zone: survives that. none: AWS only."""
+    """Way out for private subnets. one: cheap, lost with its zone. per_zone: survives that. none: no way out."""
     interface_endpoints: tuple[EndpointService, ...] = ()
     """AWS services reached without NAT, paid per zone; S3 always is, free of charge."""
     flow_log_days: PositiveInt | None = None
