@@ -76,7 +76,7 @@ def _cluster(settings: StackSettings, declared: Declared, today: date) -> Iterat
     if isinstance(cluster, EksClusterSettings):
         yield from check_cluster(settings, cluster, today)
         yield from check_pools(settings, cluster)
-        yield from check_capacity(settings)
+        yield from check_capacity(settings, fixed=cluster.autoscaler == "none")
     elif declared.cluster_kind == "existing":  # of a broken EKS cluster nothing is left to check
         yield from existing_pools(settings)
 

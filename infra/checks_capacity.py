@@ -11,18 +11,21 @@ from planner.finding import Finding, error, warning
 from planner.pools import PodDemand, nodes_needed
 
 
-def check_capacity(settings: StackSettings) -> Iterator[Finding]:
-    """Findings about every pool's maximum, then about every model on spot nodes."""
+def check_capacity(settings: StackSettings, *, fixed: bool) -> Iterator[Finding]:
+    """Findings about every pool's maximum, then about every model on spot nodes.
+
+    `fixed`: nobody adds nodes, so that pools stay at their minimum.
+    """
     for name, pool in settings.pools.items():
         if pool.instance_type in catalogue():
-            yield from _maximum(settings, name)
+            yield from _maximum(settings, name, fixed=fixed)
             yield from _taints(settings, name)
     for name, model in settings.models.items():
         if isinstance(model, ServedModelSettings):
             yield from _spot(settings, name, model)
 
 
-def _maximum(settings: StackSettings, pool_name: str) -> Iterator[Finding]:
+def _maximum(settings: StackSettings, pool_name: str, *, fixed: bool) -> Iterator[Finding]:
     """The pool must hold all models at their maximum; that they also roll then is only advised."""
     size = pool_size(pool_name, settings.pools[pool_name])
     path, node = f"pools.{pool_name}.max", catalogue()[size.instance_type]
@@ -32,6 +35,11 @@ def _maximum(settings: StackSettings, pool_name: str) -> Iterator[Finding]:
         yield error(
             path, f"is {size.max}, and models at their maximum need {least} nodes", f"make it {least}"
         )
+    elif least is not None and fixed and least > size.min:
+        message = (
+            f"is {size.min} with cluster.autoscaler none, and models at their maximum need {least} nodes"
+        )
+        yield error(f"pools.{pool_name}.min", message, f"make it {least}")
     elif rolling is not None and rolling > size.max:
         yield warning(
             path,
@@ -42,8 +50,9 @@ def _maximum(settings: StackSettings, pool_name: str) -> Iterator[Finding]:
 
 def _demands(settings: StackSettings, pool_name: str, *, surge: bool) -> list[PodDemand]:
     demands = []
-    for model in settings.models.values():
-        for version in model.versions.values() if isinstance(model, ServedModelSettings) else ():
+    served = (model for model in settings.models.values() if isinstance(model, ServedModelSettings))
+    for model in served:
+        for version in model.versions.values():
             if version.pool == pool_name:
                 most = model.scaling.max if model.scaling else version.replicas or 1
                 demands.append(_demand(settings, version, most + (surge and version.surge)))

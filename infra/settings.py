@@ -32,6 +32,8 @@ class Stack:
     tenant_keys: pulumi.Output[dict[str, str]]
     """Key by tenant."""
     warnings: tuple[Finding, ...]
+    today: date
+    """What support of Kubernetes versions was judged by."""
 
 
 def load() -> Stack:
@@ -43,7 +45,8 @@ def load() -> Stack:
     raw = config.get_object("settings")
     if not isinstance(raw, Mapping):
         raise pulumi.RunError(_report([_no_settings()]))
-    settings, findings = check_settings(raw)
+    today = date.today()
+    settings, findings = check_settings(raw, today)
     keys = required_secrets(settings) if settings else {}
     if settings:
         states: dict[str, State] = {
@@ -60,6 +63,7 @@ def load() -> Stack:
         secrets={key: config.require_secret(key) for key in keys if key != TENANT_KEYS},
         tenant_keys=config.get_secret_object(TENANT_KEYS) or pulumi.Output.secret({}),
         warnings=tuple(findings),
+        today=today,
     )
 
 

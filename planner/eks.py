@@ -15,7 +15,7 @@ from planner.finding import Finding, error, warning
 
 ImageName = Literal["al2023", "bottlerocket"]
 NOTICE_DAYS = 60
-"""How long before the end of standard support a warning comes, as long as AWS' own notice (endoflife.date)."""
+"""How long before the end of standard support a warning comes, as does AWS' own notice (endoflife.date)."""
 
 
 class _Row(BaseModel):

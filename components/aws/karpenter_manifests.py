@@ -19,7 +19,7 @@ _FAMILIES = {"al2023": "AL2023", "bottlerocket": "Bottlerocket"}
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 EXPIRE_AFTER, GRACE, EMPTY_SECONDS, BUDGET = "720h", "24h", 300, "10%"
 """A node's longest life, its time to drain, the wait before an empty one goes, the share that may go at once
-(Smana and chrismld, node pools for inference). They wait 30 s; here 300 s, because a model that scales up again
+(Smana and chrismld, node pools for inference). They wait 30 s; here 300 s: a model that scales up again
 would pull its image and weights anew."""
 
 

@@ -28,7 +28,7 @@ class NewNetworkSettings(Settings):
     connected_cidrs: tuple[str, ...] = ()
     """Networks that are or will be connected to it (peering, VPN); none may overlap."""
     nat: Literal["none", "one", "per_zone"] = "one"
-    """Way out for private subnets. one: cheap, lost with its zone. per_zone: survives that. none: no way out."""
+    """Way out for private subnets. one: cheap, lost with its zone. per_zone: survives that. none: none."""
     interface_endpoints: tuple[EndpointService, ...] = ()
     """AWS services reached without NAT, paid per zone; S3 always is, free of charge."""
     flow_log_days: PositiveInt | None = None

@@ -13,6 +13,15 @@ from pulumi.runtime import mocks, settings, stack
 from pulumi.runtime.config import set_all_config
 
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
+AWS_OUTPUTS: dict[str, dict[str, Any]] = {
+    "aws:eks/cluster:Cluster": {
+        "endpoint": "https://cluster.example",
+        "certificateAuthority": {"data": "Y2VydGlmaWNhdGU="},
+        "vpcConfig": {"clusterSecurityGroupId": "sg-of-the-cluster"},
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+}
+"""What AWS adds to an input of the same name or as an output, once a resource is made. All get an ARN."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,10 @@ class _NoInvokes(mocks.Mocks):
         state = dict(args.inputs)
         if args.typ.startswith("kubernetes:"):  # the provider names what has no name, in preview too
             state["metadata"] = {"name": f"{args.name}-1a2b3c4d", **state.get("metadata", {})}
+        if args.typ.startswith("aws:") and not pulumi.runtime.is_dry_run():
+            state["arn"] = f"arn:aws:test:::{args.name}"
+            for key, value in AWS_OUTPUTS.get(args.typ, {}).items():
+                state[key] = {**state.get(key, {}), **value} if isinstance(value, dict) else value
         return f"{args.name}-id", state
 
 

@@ -13,6 +13,7 @@ from tests.snapshot import assert_snapshot
 from tests.stack_files import STACKS, secrets_for, stack_config, valid, with_value
 
 PROVIDER = "pulumi:providers:kubernetes"
+CLUSTER_WIDE = ("kubernetes:core/v1:Namespace",)
 
 
 def run() -> None:
@@ -45,7 +46,7 @@ def test_every_kubernetes_object_is_on_our_provider_and_in_our_namespace(stack: 
     for registration in deployed(raw):
         if registration.type.startswith("kubernetes:"):
             assert f"{PROVIDER}::kubernetes::" in registration.provider, registration.name
-            if registration.type != "kubernetes:core/v1:Namespace":
+            if registration.type not in CLUSTER_WIDE:
                 assert registration.inputs["metadata"]["namespace"] == raw.get("namespace", "llmserve")
 
 
