@@ -11,7 +11,7 @@ from infra.checks_network import check_network
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.stack import StackSettings
-from planner.eks import addon_versions, core_addons, support_findings
+from planner.eks import addon_versions, core_addons, support_calendar, support_findings
 from planner.finding import Finding, error, nearest, warning
 from planner.pools import quota_rows
 
@@ -107,6 +107,8 @@ def _addons(cluster: EksClusterSettings) -> Iterator[Finding]:
             yield error(path, "is not a core add-on", fix)
         elif _ADDON_VERSION.fullmatch(version) is None:
             yield error(path, f"{version!r} is not a version of an add-on", "as in v1.14.2-eksbuild.4")
+    if cluster.kubernetes_version not in support_calendar():
+        return  # told by its own rule
     missing = sorted(
         set(core_addons()) - set(addon_versions(cluster.kubernetes_version)) - set(cluster.addons)
     )

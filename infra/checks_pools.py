@@ -9,7 +9,7 @@ from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.pools import PoolSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import InstanceType, catalogue
-from planner.eks import image_gpu_problem, images, version_key
+from planner.eks import image_gpu_problem, images, support_calendar, version_key
 from planner.finding import Finding, error, nearest, warning
 from planner.pools import quota_demand, quota_key
 
@@ -123,7 +123,12 @@ def _types(path: str, pool: PoolSettings, node: InstanceType) -> Iterator[Findin
 def _image(
     path: str, pool: PoolSettings, node: InstanceType, cluster: EksClusterSettings
 ) -> Iterator[Finding]:
-    if node.gpus and (problem := image_gpu_problem(pool.image, node, cluster.kubernetes_version)):
+    supported = cluster.kubernetes_version in support_calendar()
+    if (
+        node.gpus
+        and supported
+        and (problem := image_gpu_problem(pool.image, node, cluster.kubernetes_version))
+    ):
         yield error(f"{path}.instance_type", *problem)
     karpenter, release = makes_nodes_itself(cluster, pool), pool.image_release
     where = f"{path}.image_release"
