@@ -21,6 +21,13 @@ SHARED_NAMES = {("local", "components.naming")}
 """Exceptions: the laptop's nodes carry the labels the manifests select by."""
 PURE = (
     "planner/**/*.py",
+    "components/aws/iam_documents.py",
+    "components/aws/kubeconfig.py",
+    "components/aws/naming.py",
+    "components/aws/pool_arguments.py",
+    "components/aws/spec.py",
+    "components/aws/subnets.py",
+    "components/aws/user_data.py",
     "components/images.py",
     "components/naming.py",
     "components/quantity.py",
@@ -33,9 +40,10 @@ PURE = (
     "components/gateway/model.py",
     "components/gateway/keys.py",
     "infra/resolve*.py",
-    "infra/checks.py",
+    "infra/checks*.py",
     "infra/mistakes.py",
     "infra/secret_keys.py",
+    "infra/summary*.py",
     "infra/stackfile/*.py",
 )
 
