@@ -79,6 +79,9 @@ def _cluster(settings: StackSettings, declared: Declared, today: date) -> Iterat
         yield from check_capacity(settings, fixed=cluster.autoscaler == "none")
     elif declared.cluster_kind == "existing":  # of a broken EKS cluster nothing is left to check
         yield from existing_pools(settings)
+        if settings.secrets.source != "config":
+            message = "is secrets-manager, which needs an AWS account to look in"
+            yield error("secrets.source", message, "use config, or cluster.kind eks")
 
 
 def _pools(settings: StackSettings) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 
 from components.aws import iam_documents
 from components.aws.addons import Addons, AddonsArgs
@@ -17,8 +18,7 @@ from components.aws.spec import ClusterSpec, PodIdentity, PoolSpec
 from components.aws.weights import Weights, WeightsArgs
 from components.ingress_manifests import ALB
 from components.spec import VersionSpec
-from infra.providers import aws_provider
-from infra.resolve_cluster import bucket_spec, cluster_spec, network_spec, pool_specs, stack_tags
+from infra.resolve_cluster import bucket_spec, cluster_spec, network_spec, pool_specs
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.network import ExistingNetworkSettings
 from infra.stackfile.stack import StackSettings
@@ -46,10 +46,13 @@ class EksCluster:
 
 
 def build_eks(
-    settings: StackSettings, chosen: EksClusterSettings, versions: Sequence[VersionSpec]
+    settings: StackSettings,
+    chosen: EksClusterSettings,
+    versions: Sequence[VersionSpec],
+    provider: aws.Provider,
 ) -> EksCluster:
     """Register everything in AWS that the stack file asks for."""
-    opts = pulumi.ResourceOptions(providers=[aws_provider(chosen, stack_tags(settings, chosen))])
+    opts = pulumi.ResourceOptions(providers=[provider])
     spec, pools, bucket = cluster_spec(chosen), pool_specs(settings, chosen), bucket_spec(chosen)
     network = _network(chosen, opts)
     cluster = Cluster("cluster", ClusterArgs(spec=spec, subnets=list(network.intra_subnets.values())), opts)

@@ -1,5 +1,7 @@
 """Wires the components: the one file that sees all of them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -12,10 +14,12 @@ from components.namespace import Namespace, NamespaceArgs
 from components.serving.model_version import ModelVersion, ModelVersionArgs
 from components.spec import VersionSpec
 from infra.eks_cluster import EksCluster, build_eks
-from infra.providers import context_provider, eks_provider
+from infra.providers import aws_provider, context_provider, eks_provider
 from infra.resolve import namespace_spec, token_secret, version_specs
+from infra.resolve_cluster import stack_tags
 from infra.resolve_gateway import gateway_environment, gateway_spec, ingress_spec
 from infra.secret_keys import token_keys
+from infra.secret_values import SecretValues, managed_secrets
 from infra.settings import Stack
 from infra.stackfile.cluster import EksClusterSettings
 from infra.summary import models_summary
@@ -24,11 +28,12 @@ from infra.summary_cluster import cluster_summary, cluster_text
 
 def build(stack: Stack) -> dict[str, Any]:
     """Register every resource of the stack and return its outputs."""
-    settings, secrets = stack.settings, stack.secrets
+    settings = stack.settings
     for finding in stack.warnings:
         pulumi.log.warn(str(finding))
     versions = version_specs(settings)
-    opts, outputs = _cluster(stack, versions)
+    base = _base(stack, versions)
+    opts, secrets = base.opts, base.secrets
     gateway = gateway_spec(settings)
     outside = ingress_spec(settings)
     place = Namespace(
@@ -37,7 +42,7 @@ def build(stack: Stack) -> dict[str, Any]:
             spec=namespace_spec(settings, versions, gateway),
             host_paths=any(spec.cache.kind == "host_path" for spec in versions),
             readiness_gates=outside is not None and outside.class_name == ALB,
-            model_tokens={token_secret(key).name: secrets[key] for key in token_keys(settings)},
+            model_tokens={token_secret(key).name: secrets.single[key] for key in token_keys(settings)},
         ),
         opts,
     )
@@ -48,8 +53,8 @@ def build(stack: Stack) -> dict[str, Any]:
         GatewayArgs(
             spec=gateway,
             namespace=place.namespace,
-            secret_env={env: secrets[key] for env, key in gateway_environment(settings).items()},
-            tenant_keys=stack.tenant_keys,
+            secret_env={env: secrets.single[key] for env, key in gateway_environment(settings).items()},
+            tenant_keys=secrets.tenant_keys,
         ),
         opts,
     )
@@ -60,7 +65,7 @@ def build(stack: Stack) -> dict[str, Any]:
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=door)),
         )
     return {
-        **outputs,
+        **base.outputs,
         "models": models_summary(settings, versions),
         "gateway": {
             "service": f"{gateway.name}.{gateway.namespace}",
@@ -71,17 +76,29 @@ def build(stack: Stack) -> dict[str, Any]:
     }
 
 
-def _cluster(stack: Stack, versions: list[VersionSpec]) -> tuple[pulumi.ResourceOptions, dict[str, Any]]:
-    """Make the cluster, if it is ours to make; return how to register Kubernetes objects, and its outputs."""
+@dataclass(frozen=True, kw_only=True)
+class _Base:
+    """What everything in the cluster stands on."""
+
+    opts: pulumi.ResourceOptions
+    """How Kubernetes objects are registered."""
+    secrets: SecretValues
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+
+def _base(stack: Stack, versions: Sequence[VersionSpec]) -> _Base:
+    """The cluster, made here if the stack file asks for one, and the secrets."""
     settings, chosen = stack.settings, stack.settings.cluster
     if not isinstance(chosen, EksClusterSettings):
-        return pulumi.ResourceOptions(providers=[context_provider(chosen.context)]), {}
+        opts = pulumi.ResourceOptions(providers=[context_provider(chosen.context)])
+        return _Base(opts=opts, secrets=stack.secrets)
     pulumi.log.info(cluster_text(settings, chosen, stack.today))
-    made = build_eks(settings, chosen, versions)
-    provider = eks_provider(chosen.name, made.cluster.kubeconfig, made.needs)
-    opts = pulumi.ResourceOptions(providers=[provider])
-    # Platform(...) of components/platform belongs here: before Karpenter's pools and everything that serves.
-    _karpenter_pools(made, opts)
+    account = aws_provider(chosen, stack_tags(settings, chosen))
+    made = build_eks(settings, chosen, versions, account)
+    opts = pulumi.ResourceOptions(providers=[eks_provider(chosen.name, made.cluster.kubeconfig, made.needs)])
+    # Platform of components/platform belongs here; its Karpenter release comes before Karpenter's pools.
+    _karpenter_pools(made, (), opts)
+    managed = settings.secrets.source == "secrets-manager"
     outputs = {
         "name": made.cluster.name,
         "region": chosen.region,
@@ -89,14 +106,19 @@ def _cluster(stack: Stack, versions: list[VersionSpec]) -> tuple[pulumi.Resource
         "weights_bucket": made.weights.name if made.weights else None,
         **cluster_summary(settings, chosen, stack.today),
     }
-    return opts, {"cluster": outputs}
+    return _Base(
+        opts=opts,
+        secrets=managed_secrets(settings, account) if managed else stack.secrets,
+        outputs={"cluster": outputs},
+    )
 
 
-def _karpenter_pools(made: EksCluster, opts: pulumi.ResourceOptions) -> None:
-    if made.karpenter is None:
-        return
+def _karpenter_pools(
+    made: EksCluster, after: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
+) -> None:
+    """Pools whose nodes Karpenter makes, after its chart, which brings their kinds."""
     for spec in made.pools:
-        if spec.karpenter:
+        if spec.karpenter and made.karpenter is not None:
             KarpenterPool(
                 f"pool-{spec.name}",
                 KarpenterPoolArgs(
@@ -104,7 +126,7 @@ def _karpenter_pools(made: EksCluster, opts: pulumi.ResourceOptions) -> None:
                     instance_profile=made.karpenter.instance_profile,
                     security_group=made.cluster.security_group_id,
                     subnets=made.network.private_subnets,
-                    after=[],
+                    after=after,
                 ),
                 opts,
             )

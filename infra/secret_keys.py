@@ -35,6 +35,11 @@ def token_keys(settings: StackSettings) -> dict[str, str]:
 
 def required_secrets(settings: StackSettings) -> dict[str, str]:
     """Config keys that must be set as secrets, each with the path of the setting that asks for it."""
+    return secret_keys(settings) if settings.secrets.source == "config" else {}
+
+
+def secret_keys(settings: StackSettings) -> dict[str, str]:
+    """Names of all secrets the stack needs, each with the path of the setting that asks for it."""
     redis = settings.gateway.redis
     return {
         MASTER_KEY: "gateway",

@@ -15,6 +15,7 @@ from infra import mistakes
 from infra.checks import check
 from infra.declared import Declared
 from infra.secret_keys import TENANT_KEYS, State, check_secrets, required_secrets
+from infra.secret_values import SecretValues
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, Severity, error, warning
 
@@ -27,10 +28,8 @@ class Stack:
     """A stack file as the program needs it."""
 
     settings: StackSettings
-    secrets: Mapping[str, pulumi.Output[str]]
-    """Every single-valued secret by its config key."""
-    tenant_keys: pulumi.Output[dict[str, str]]
-    """Key by tenant."""
+    secrets: SecretValues
+    """Those of the stack's configuration; empty where they come from elsewhere."""
     warnings: tuple[Finding, ...]
     today: date
     """What support of Kubernetes versions was judged by."""
@@ -60,8 +59,10 @@ def load() -> Stack:
         raise pulumi.RunError(_report(findings))
     return Stack(
         settings=settings,
-        secrets={key: config.require_secret(key) for key in keys if key != TENANT_KEYS},
-        tenant_keys=config.get_secret_object(TENANT_KEYS) or pulumi.Output.secret({}),
+        secrets=SecretValues(
+            single={key: config.require_secret(key) for key in keys if key != TENANT_KEYS},
+            tenant_keys=config.get_secret_object(TENANT_KEYS) or pulumi.Output.secret({}),
+        ),
         warnings=tuple(findings),
         today=today,
     )

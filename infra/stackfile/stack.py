@@ -7,6 +7,7 @@ from infra.stackfile.cluster import ClusterSettings
 from infra.stackfile.gateway import GatewaySettings, TenantSettings
 from infra.stackfile.models import ModelSettings
 from infra.stackfile.pools import PoolSettings
+from infra.stackfile.secrets import SecretsSettings
 
 
 class ObservabilitySettings(Settings):
@@ -37,5 +38,7 @@ class StackSettings(Settings):
     """Who may ask, by name."""
     gateway: GatewaySettings = GatewaySettings()
     """How they ask."""
+    secrets: SecretsSettings = SecretsSettings()
+    """Where keys and tokens come from."""
     observability: ObservabilitySettings = ObservabilitySettings()
     """How it is watched."""

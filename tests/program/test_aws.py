@@ -12,8 +12,8 @@ import pytest
 
 from components.aws import iam_documents
 from components.aws.pool_arguments import TAGGED_AT_START
-from tests.program.harness import SECRET_SIGNATURE, Deployment, Registration
-from tests.program.test_program import deployed
+from tests.program.harness import SECRET_SIGNATURE, Deployment, Registration, deploy
+from tests.program.test_program import deployed, run, without_secrets
 from tests.stack_files import eks_valid, stack_config, with_value
 
 EKS_STACKS = ("dev", "prod")
@@ -283,6 +283,28 @@ def test_the_preview_tells_cost_quotas_and_support() -> None:
     assert outputs["support"].startswith("standard support of 1.35 ends 2027-03-27")
     assert outputs["cost_usd_per_hour"]["control plane"] == {"min": 0.1, "max": 0.1}
     assert outputs["cost_usd_per_hour"]["in all"]["min"] < outputs["cost_usd_per_hour"]["in all"]["max"]
+
+
+def test_secrets_come_from_secrets_manager_by_their_names_and_stay_secret() -> None:
+    raw = with_value("secrets", {"source": "secrets-manager", "prefix": "acme/test/"}, eks_valid())
+    asked = []
+
+    def get_secret(arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append(arguments["secretId"])
+        tenants = json.dumps({tenant: f"sk-{tenant}-in-aws" for tenant in raw["tenants"]})
+        value = tenants if arguments["secretId"].endswith("tenant_keys") else "sk-in-aws"
+        return {"secretString": value, "id": "x", "arn": "arn"}
+
+    token = "aws:secretsmanager/getSecretVersion:getSecretVersion"
+    deployment = deploy(run, {"settings": raw}, {}, invokes={token: get_secret})
+    assert sorted(asked) == [
+        "acme/test/gateway_master_key",
+        "acme/test/openai_api_key",
+        "acme/test/tenant_keys",
+    ]
+    secret = deployment.one("kubernetes:core/v1:Secret", "gateway-environment")
+    assert set(secret.manifest["stringData"].values()) == {"sk-in-aws"}
+    assert "in-aws" not in str([without_secrets(r.inputs) for r in deployment])
 
 
 def test_preview_and_up_register_the_same_resources_of_every_kind() -> None:

@@ -55,7 +55,7 @@ def test_no_secret_is_registered_in_clear_anywhere(stack: str) -> None:
     raw = stack_config(stack)
     values = [value for secret in secrets_for(raw).values() for value in _leaves(secret)]
     for registration in deployed(raw):
-        clear = str(_without_secrets(registration.inputs))
+        clear = str(without_secrets(registration.inputs))
         assert not [value for value in values if value in clear], registration.name
 
 
@@ -63,10 +63,10 @@ def _leaves(secret: Any) -> list[str]:
     return list(secret.values()) if isinstance(secret, dict) else [secret]
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
-        return {} if SECRET_SIGNATURE in value else {k: _without_secrets(v) for k, v in value.items()}
-    return [_without_secrets(child) for child in value] if isinstance(value, list) else value
+        return {} if SECRET_SIGNATURE in value else {k: without_secrets(v) for k, v in value.items()}
+    return [without_secrets(child) for child in value] if isinstance(value, list) else value
 
 
 def test_a_tenants_clear_key_appears_in_no_registration_even_opened() -> None:
