@@ -1,7 +1,7 @@
 """Wires the components: the one file that sees all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -19,7 +19,7 @@ from infra.resolve import namespace_spec, token_secret, version_specs
 from infra.resolve_cluster import stack_tags
 from infra.resolve_gateway import gateway_environment, gateway_spec, ingress_spec
 from infra.secret_keys import token_keys
-from infra.secret_values import SecretValues, managed_secrets
+from infra.secret_values import with_managed_secrets
 from infra.settings import Stack
 from infra.stackfile.cluster import EksClusterSettings
 from infra.summary import models_summary
@@ -28,12 +28,15 @@ from infra.summary_cluster import cluster_summary, cluster_text
 
 def build(stack: Stack) -> dict[str, Any]:
     """Register every resource of the stack and return its outputs."""
-    settings = stack.settings
     for finding in stack.warnings:
         pulumi.log.warn(str(finding))
-    versions = version_specs(settings)
+    versions = version_specs(stack.settings)
     base = _base(stack, versions)
-    opts, secrets = base.opts, base.secrets
+    stack, opts, made = base.stack, base.opts, base.made
+    settings, secrets = stack.settings, stack.secrets
+    # Platform of components/platform belongs here; its Karpenter release comes before Karpenter's pools.
+    if made:
+        _karpenter_pools(made, (), opts)
     gateway = gateway_spec(settings)
     outside = ingress_spec(settings)
     place = Namespace(
@@ -42,7 +45,7 @@ def build(stack: Stack) -> dict[str, Any]:
             spec=namespace_spec(settings, versions, gateway),
             host_paths=any(spec.cache.kind == "host_path" for spec in versions),
             readiness_gates=outside is not None and outside.class_name == ALB,
-            model_tokens={token_secret(key).name: secrets.single[key] for key in token_keys(settings)},
+            model_tokens={token_secret(key).name: secrets[key] for key in token_keys(settings)},
         ),
         opts,
     )
@@ -53,8 +56,8 @@ def build(stack: Stack) -> dict[str, Any]:
         GatewayArgs(
             spec=gateway,
             namespace=place.namespace,
-            secret_env={env: secrets.single[key] for env, key in gateway_environment(settings).items()},
-            tenant_keys=secrets.tenant_keys,
+            secret_env={env: secrets[key] for env, key in gateway_environment(settings).items()},
+            tenant_keys=stack.tenant_keys,
         ),
         opts,
     )
@@ -65,7 +68,7 @@ def build(stack: Stack) -> dict[str, Any]:
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=door)),
         )
     return {
-        **base.outputs,
+        **({"cluster": _cluster_outputs(stack, made)} if made else {}),
         "models": models_summary(settings, versions),
         "gateway": {
             "service": f"{gateway.name}.{gateway.namespace}",
@@ -80,36 +83,28 @@ def build(stack: Stack) -> dict[str, Any]:
 class _Base:
     """What everything in the cluster stands on."""
 
+    stack: Stack
+    """With its secrets."""
     opts: pulumi.ResourceOptions
     """How Kubernetes objects are registered."""
-    secrets: SecretValues
-    outputs: dict[str, Any] = field(default_factory=dict)
+    made: EksCluster | None = None
+    """The cluster, where it is ours to make."""
 
 
 def _base(stack: Stack, versions: Sequence[VersionSpec]) -> _Base:
     """The cluster, made here if the stack file asks for one, and the secrets."""
     settings, chosen = stack.settings, stack.settings.cluster
     if not isinstance(chosen, EksClusterSettings):
-        opts = pulumi.ResourceOptions(providers=[context_provider(chosen.context)])
-        return _Base(opts=opts, secrets=stack.secrets)
+        return _Base(stack=stack, opts=pulumi.ResourceOptions(providers=[context_provider(chosen.context)]))
     pulumi.log.info(cluster_text(settings, chosen, stack.today))
     account = aws_provider(chosen, stack_tags(settings, chosen))
     made = build_eks(settings, chosen, versions, account)
-    opts = pulumi.ResourceOptions(providers=[eks_provider(chosen.name, made.cluster.kubeconfig, made.needs)])
-    # Platform of components/platform belongs here; its Karpenter release comes before Karpenter's pools.
-    _karpenter_pools(made, (), opts)
+    kubernetes = eks_provider(chosen.name, made.cluster.kubeconfig, made.needs)
     managed = settings.secrets.source == "secrets-manager"
-    outputs = {
-        "name": made.cluster.name,
-        "region": chosen.region,
-        "kubeconfig": made.cluster.kubeconfig,
-        "weights_bucket": made.weights.name if made.weights else None,
-        **cluster_summary(settings, chosen, stack.today),
-    }
     return _Base(
-        opts=opts,
-        secrets=managed_secrets(settings, account) if managed else stack.secrets,
-        outputs={"cluster": outputs},
+        stack=with_managed_secrets(stack, account) if managed else stack,
+        opts=pulumi.ResourceOptions(providers=[kubernetes]),
+        made=made,
     )
 
 
@@ -130,3 +125,15 @@ def _karpenter_pools(
                 ),
                 opts,
             )
+
+
+def _cluster_outputs(stack: Stack, made: EksCluster) -> dict[str, Any]:
+    chosen = stack.settings.cluster
+    assert isinstance(chosen, EksClusterSettings)  # noqa: S101 - else none is made
+    return {
+        "name": made.cluster.name,
+        "region": chosen.region,
+        "kubeconfig": made.cluster.kubeconfig,
+        "weights_bucket": made.weights.name if made.weights else None,
+        **cluster_summary(stack.settings, chosen, stack.today),
+    }

@@ -1,38 +1,27 @@
-"""The values of secrets: of the stack's configuration, or of AWS Secrets Manager."""
+"""The values of secrets where they lie in AWS Secrets Manager."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws import secretsmanager
 
 from infra.secret_keys import TENANT_KEYS, secret_keys
-from infra.stackfile.stack import StackSettings
+from infra.settings import Stack
 
 
-@dataclass(frozen=True, kw_only=True)
-class SecretValues:
-    """Every secret of a stack, none of them in clear."""
-
-    single: Mapping[str, pulumi.Output[str]]
-    """Value by config key."""
-    tenant_keys: pulumi.Output[dict[str, str]]
-    """Key by tenant."""
-
-
-def managed_secrets(settings: StackSettings, provider: aws.Provider) -> SecretValues:
-    """Read every secret the stack needs from Secrets Manager; `tenant_keys` is there a JSON object.
+def with_managed_secrets(stack: Stack, provider: aws.Provider) -> Stack:
+    """The stack with every secret it needs, read from Secrets Manager; `tenant_keys` is there a JSON object.
 
     One that is missing fails the preview, by its name. The values reach the state encrypted, as those of the
     stack file do.
     """
-    keys = secret_keys(settings)
-    values = {key: _read(f"{settings.secrets.prefix}{key}", provider) for key in keys}
+    prefix = stack.settings.secrets.prefix
+    values = {key: _read(f"{prefix}{key}", provider) for key in secret_keys(stack.settings)}
     tenants = values.pop(TENANT_KEYS, None)
-    none: pulumi.Output[dict[str, str]] = pulumi.Output.secret({})
-    return SecretValues(single=values, tenant_keys=none if tenants is None else tenants.apply(json.loads))
+    keys = stack.tenant_keys if tenants is None else tenants.apply(json.loads)
+    return replace(stack, secrets=values, tenant_keys=keys)
 
 
 def _read(name: str, provider: aws.Provider) -> pulumi.Output[str]:

@@ -15,7 +15,6 @@ from infra import mistakes
 from infra.checks import check
 from infra.declared import Declared
 from infra.secret_keys import TENANT_KEYS, State, check_secrets, required_secrets
-from infra.secret_values import SecretValues
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, Severity, error, warning
 
@@ -28,8 +27,10 @@ class Stack:
     """A stack file as the program needs it."""
 
     settings: StackSettings
-    secrets: SecretValues
-    """Those of the stack's configuration; empty where they come from elsewhere."""
+    secrets: Mapping[str, pulumi.Output[str]]
+    """Every single-valued secret by its config key; empty where they come from elsewhere."""
+    tenant_keys: pulumi.Output[dict[str, str]]
+    """Key by tenant."""
     warnings: tuple[Finding, ...]
     today: date
     """What support of Kubernetes versions was judged by."""
@@ -59,10 +60,8 @@ def load() -> Stack:
         raise pulumi.RunError(_report(findings))
     return Stack(
         settings=settings,
-        secrets=SecretValues(
-            single={key: config.require_secret(key) for key in keys if key != TENANT_KEYS},
-            tenant_keys=config.get_secret_object(TENANT_KEYS) or pulumi.Output.secret({}),
-        ),
+        secrets={key: config.require_secret(key) for key in keys if key != TENANT_KEYS},
+        tenant_keys=config.get_secret_object(TENANT_KEYS) or pulumi.Output.secret({}),
         warnings=tuple(findings),
         today=today,
     )
