@@ -12,10 +12,15 @@ from planner.pools import PoolSize, QuotaDemand, quota_demand
 
 
 def cluster_summary(settings: StackSettings, cluster: EksClusterSettings, today: date) -> dict[str, Any]:
-    """The summary as data, for the stack's outputs. Cost in US dollars per hour, us-east-1 list prices."""
+    """The summary as data, for the stack's outputs. Cost in US dollars per hour, us-east-1 list prices.
+
+    Dates rather than days left: outputs do not change from day to day.
+    """
     lines = cost_lines(settings, cluster, today)
+    support = support_calendar()[cluster.kubernetes_version]
     return {
-        "support": support_note(cluster.kubernetes_version, today),
+        "standard_support_until": str(support.standard_until),
+        "extended_support_until": str(support.extended_until),
         "cost_usd_per_hour": {
             line.what: {"min": round(line.min_usd, 3), "max": round(line.max_usd, 3)}
             for line in [*lines, total(lines)]
@@ -34,7 +39,7 @@ def cluster_text(settings: StackSettings, cluster: EksClusterSettings, today: da
             f"{cluster.name}: {support_note(cluster.kubernetes_version, today)}",
             "cost per hour, pools at min and at max (us-east-1 list prices; no traffic, logs, requests):",
             *(
-                f"  {line.what:<{width}}  ${line.min_usd:9.3f}  ${line.max_usd:9.3f}{_note(line)}"
+                f"  {line.what:<{width}} ${line.min_usd:9.3f}  ${line.max_usd:9.3f}{_note(line)}"
                 for line in rows
             ),
             "vCPU quotas needed with every pool at max:",
