@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 import pulumi
-from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy
+from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, storage
 
 from components.spec import Manifest
 
@@ -14,6 +14,7 @@ _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
+    ("storage.k8s.io/v1", "StorageClass"): storage.v1.StorageClass,
     ("v1", "ConfigMap"): core.v1.ConfigMap,
     ("v1", "LimitRange"): core.v1.LimitRange,
     ("v1", "Namespace"): core.v1.Namespace,

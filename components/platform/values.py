@@ -20,12 +20,18 @@ PROMETHEUS_PORT = 9090
 ALERTMANAGER_STORAGE = "2Gi"
 """Silences and notifications of 5 days (our choice)."""
 _USED_PERCENT = 85
-"""Of its volume that Prometheus fills before it deletes the oldest data (Prometheus' storage documentation)."""
+"""Of its volume that Prometheus fills before it drops the oldest data (Prometheus' storage documentation)."""
 _EVERYWHERE = [{"operator": "Exists"}]
 """A pool may carry further taints; what runs on each GPU node has to get past all of them."""
 _HIDDEN = ("kubeControllerManager", "kubeEtcd", "kubeProxy", "kubeScheduler")
 """EKS runs the first, second and fourth where nobody can scrape them; kube-proxy listens on loopback only."""
-_HIDDEN_RULES = ("etcd", "kubeControllerManager", "kubeProxy", "kubeSchedulerAlerting", "kubeSchedulerRecording")
+_HIDDEN_RULES = (
+    "etcd",
+    "kubeControllerManager",
+    "kubeProxy",
+    "kubeSchedulerAlerting",
+    "kubeSchedulerRecording",
+)
 
 
 def device_plugin(spec: PlatformSpec) -> dict[str, Any]:
