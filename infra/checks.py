@@ -12,7 +12,9 @@ from components.images import image_findings
 from components.ingress_manifests import ingress_findings
 from infra import resolve
 from infra.checks_models import check_models
+from infra.checks_platform import check_platform
 from infra.declared import Declared
+from infra.resolve_charts import cluster_facts
 from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.stack import StackSettings
@@ -29,6 +31,7 @@ def check(settings: StackSettings, declared: Declared) -> list[Finding]:
         check_models(settings, declared),
         _tenants(settings, declared),
         _gateway(settings, declared),
+        check_platform(settings, cluster_facts(settings)),
     )
     return [finding for rule in rules for finding in rule]
 

@@ -8,7 +8,9 @@ from components import kube
 from components.gateway.component import Gateway, GatewayArgs
 from components.ingress_manifests import ALB, ingress
 from components.namespace import Namespace, NamespaceArgs
+from components.platform.releases import KEDA, LOAD_BALANCER_CONTROLLER
 from components.serving.model_version import ModelVersion, ModelVersionArgs
+from infra.program_platform import install_platform, ready, watch_models
 from infra.providers import kubernetes_provider
 from infra.resolve import namespace_spec, token_secret, version_specs
 from infra.resolve_gateway import gateway_environment, gateway_spec, ingress_spec
@@ -36,8 +38,11 @@ def build(stack: Stack) -> dict[str, Any]:
         ),
         opts,
     )
+    platform = install_platform(stack, opts)
+    keda = ready(platform, KEDA)
     for spec in versions:
-        ModelVersion(spec.name, ModelVersionArgs(spec=spec, namespace=place.namespace), opts)
+        version = ModelVersionArgs(spec=spec, namespace=place.namespace, scaler_after=keda)
+        ModelVersion(spec.name, version, opts)
     door = Gateway(
         "gateway",
         GatewayArgs(
@@ -52,8 +57,12 @@ def build(stack: Stack) -> dict[str, Any]:
         kube.register(
             "ingress",
             kube.placed(ingress(outside, gateway), place.namespace),
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=door)),
+            pulumi.ResourceOptions.merge(
+                opts,
+                pulumi.ResourceOptions(parent=door, depends_on=ready(platform, LOAD_BALANCER_CONTROLLER)),
+            ),
         )
+    watch_models(stack, versions, gateway, place.namespace, platform, opts)
     return {
         "models": models_summary(settings, versions),
         "gateway": {

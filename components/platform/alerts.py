@@ -4,7 +4,7 @@ A group works in a PrometheusRule and in a plain rules file alike.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from components.gateway.metrics import BACKEND_LABEL, LITELLM
 from components.gateway.model import GatewaySpec
@@ -26,6 +26,7 @@ class _Burn(NamedTuple):
 
 _BURNS = (_Burn("critical", 14.4, 60, 5, "2m"), _Burn("warning", 6, 360, 30, "15m"))
 """Two of the windows of Google's SRE workbook, chapter 5."""
+_ERROR_WINDOW = "10m"
 _VERSION = f"{{{{ $labels.{queries.MODEL} }}}}/{{{{ $labels.{queries.VERSION} }}}}"
 _BACKEND = f"{{{{ $labels.{BACKEND_LABEL} }}}}"
 
@@ -45,6 +46,7 @@ def groups(
     """
     namespace = gateway.namespace
     made = {
+        "llmserve-recorded": _recorded(namespace),
         "llmserve-errors": [*_errors(namespace, alerts), *_burn_rates(gateway, alerts)],
         "llmserve-latency": _latency(versions, namespace, alerts, objectives),
         "llmserve-queue": _queue(versions, namespace, alerts),
@@ -55,8 +57,24 @@ def groups(
     return [{"name": name, "rules": rules} for name, rules in made.items() if rules]
 
 
+def _recorded(namespace: str) -> list[Rule]:
+    """What several alerts ask for, computed once."""
+    queried = {"failures": queries.failures, "tries": queries.tries}
+    return [
+        {
+            "record": queries.recorded(what, window),
+            "expr": query(namespace, window),
+            "labels": {"namespace": namespace},
+        }
+        for window in (_ERROR_WINDOW, *(f"{minutes}m" for burn in _BURNS for minutes in burn[2:4]))
+        for what, query in queried.items()
+    ]
+
+
 def _errors(namespace: str, alerts: AlertSpec) -> list[Rule]:
-    enough = f"({queries.tries(namespace, '10m')} * 600 >= {alerts.min_requests})"
+    failed, tried = (
+        queries.select(queries.recorded(what, _ERROR_WINDOW), namespace) for what in ("failures", "tries")
+    )
     limits = (
         ("LlmserveErrors", "warning", alerts.error_percent, "10m"),
         ("LlmserveManyErrors", "critical", alerts.critical_error_percent, "5m"),
@@ -64,7 +82,7 @@ def _errors(namespace: str, alerts: AlertSpec) -> list[Rule]:
     return [
         _rule(
             name,
-            f"({queries.error_ratio(namespace, '10m')} > {percent / 100:g}) and {enough}",
+            f"{failed} / {tried} > {percent / 100:g} and {tried} * 600 >= {alerts.min_requests}",
             lasts,
             severity,
             f"More than {percent:g} % of the tries of {_BACKEND} fail",
@@ -78,23 +96,26 @@ def _burn_rates(gateway: GatewaySpec, alerts: AlertSpec) -> list[Rule]:
 
     Tries and not answers: a fallback that hides a failure from users has used up the same budget.
     """
-    namespace, target = gateway.namespace, alerts.availability_percent
+    target = alerts.availability_percent
     rules = []
     for route in gateway.model.routes:
-        backends = [backend.id for backend in (*route.backends, *route.standby)]
+        backends = "|".join(backend.id for backend in (*route.backends, *route.standby))
+        own = f'{BACKEND_LABEL}=~"{backends}"'
+
+        def total(what: Literal["failures", "tries"], minutes: int, own: str = own) -> str:
+            return f"sum ({queries.select(queries.recorded(what, f'{minutes}m'), gateway.namespace, own)})"
+
         for burn in _BURNS:
             limit = burn.times * (100 - target) / 100
             clauses = [
-                f"({queries.error_ratio(namespace, f'{minutes}m', backends)} > {limit:g})"
+                f"{total('failures', minutes)} / {total('tries', minutes)} > {limit:g}"
                 for minutes in (burn.long_minutes, burn.short_minutes)
             ]
-            count = (
-                f"{queries.tries(namespace, f'{burn.long_minutes}m', backends)} * {burn.long_minutes * 60}"
-            )
+            count = f"{total('tries', burn.long_minutes)} * {burn.long_minutes * 60}"
             rules.append(
                 _rule(
                     "LlmserveErrorBudget",
-                    " and ".join([*clauses, f"({count} >= {alerts.min_requests})"]),
+                    " and ".join([*clauses, f"{count} >= {alerts.min_requests}"]),
                     burn.lasts,
                     burn.severity,
                     f"{route.name} uses up the error budget of {target:g} % {burn.times:g} times too fast",
@@ -196,7 +217,7 @@ def _gpu(namespace: str, alerts: AlertSpec) -> list[Rule]:
         _rule(
             "LlmserveGpuIdle",
             f"max_over_time({busy}[{hours}h]) == 0",
-            f"{hours}h",
+            "15m",
             "info",
             f"GPU {{{{ $labels.gpu }}}} is paid for, held by {{{{ $labels.pod }}}} and idle for {hours} h",
         ),

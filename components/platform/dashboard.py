@@ -79,7 +79,12 @@ def _panels(versions: Sequence[VersionSpec], namespace: str) -> list[dict[str, A
         _panel("Running requests", total("running"), "short", _BY_VERSION),
         _panel("KV cache, fullest pod", highest, "percentunit", _BY_VERSION),
         _panel("Tries per second", queries.tries(namespace, _WINDOW), "reqps", _BY_BACKEND),
-        _panel("Failed tries", queries.error_ratio(namespace, _WINDOW), "percentunit", _BY_BACKEND),
+        _panel(
+            "Failed tries",
+            f"{queries.failures(namespace, _WINDOW)} / ({queries.tries(namespace, _WINDOW)})",
+            "percentunit",
+            _BY_BACKEND,
+        ),
         _panel("Prompt tokens per second", backend(LITELLM.input_tokens), "short", _BY_BACKEND),
         _panel("Output tokens per second", backend(LITELLM.output_tokens), "short", _BY_BACKEND),
         _panel("GPU busy", gpu(queries.GPU_BUSY), "percent", _BY_VERSION),

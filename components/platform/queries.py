@@ -57,16 +57,21 @@ def p95(
     return f"histogram_quantile(0.95, sum by (le, {MODEL}, {VERSION}) ({' or '.join(rates)}))"
 
 
-def tries(namespace: str, window: str, backends: Iterable[str] | None = None) -> str:
-    """Tries per second: calls of a backend, failed or not. By backend, or of `backends` all together."""
-    good, bad = _rates(namespace, window, backends)
-    return f"(({good} or 0 * {bad}) + ({bad} or 0 * {good}))"
+def failures(namespace: str, window: str) -> str:
+    """Tries per second that failed by the backend's fault, by backend."""
+    fault = f'exception_class!~"{NOT_THE_BACKENDS_FAULT}"'
+    return f"sum by ({BACKEND_LABEL}) (rate({select(LITELLM.failure, namespace, fault)}[{window}]))"
 
 
-def error_ratio(namespace: str, window: str, backends: Iterable[str] | None = None) -> str:
-    """Share of tries that failed by the backend's fault, 0-1; no answer where none ever failed."""
-    _, bad = _rates(namespace, window, backends)
-    return f"{bad} / {tries(namespace, window, backends)}"
+def tries(namespace: str, window: str) -> str:
+    """Tries per second, failed or not, by backend. A try is one call of it; a request may take several."""
+    good, bad = by_backend(LITELLM.success, namespace, window), failures(namespace, window)
+    return f"({good} or 0 * {bad}) + ({bad} or 0 * {good})"
+
+
+def recorded(what: Literal["failures", "tries"], window: str) -> str:
+    """Name that `failures` and `tries` are recorded as, with the labels namespace and model_id."""
+    return f"{BACKEND_LABEL}:llmserve_{what}:rate{window}"
 
 
 def by_backend(counter: str, namespace: str, window: str) -> str:
@@ -92,13 +97,3 @@ def up(namespace: str, name: Literal["engine", "gateway"], instance: str | None 
 def select(metric: str, namespace: str, matchers: str = "") -> str:
     """Series of a metric in a namespace that match further."""
     return f'{metric}{{namespace="{namespace}"{"," if matchers else ""}{matchers}}}'
-
-
-def _rates(namespace: str, window: str, backends: Iterable[str] | None) -> tuple[str, str]:
-    """Successes and failures per second."""
-    total = f"sum by ({BACKEND_LABEL})" if backends is None else "sum"
-    own = "" if backends is None else f'{BACKEND_LABEL}=~"{"|".join(backends)}"'
-    fault = f'exception_class!~"{NOT_THE_BACKENDS_FAULT}"'
-    good = select(LITELLM.success, namespace, own)
-    bad = select(LITELLM.failure, namespace, f"{own},{fault}" if own else fault)
-    return f"{total} (rate({good}[{window}]))", f"{total} (rate({bad}[{window}]))"

@@ -27,37 +27,60 @@ class ClusterNames:
     """SQS queue of spot interruptions, for Karpenter; None = none."""
 
 
+def release_names(spec: PlatformSpec) -> tuple[str, ...]:
+    """Releases of the platform, in the order they are to be made."""
+    wanted = {
+        "nvidia-device-plugin": spec.device_plugin,
+        "metrics-server": spec.metrics_server,
+        "cluster-autoscaler": spec.autoscaler == "cluster-autoscaler",
+        "karpenter": spec.autoscaler == "karpenter",
+        LOAD_BALANCER_CONTROLLER: spec.load_balancer_controller,
+        "external-secrets": spec.external_secrets,
+        KEDA: spec.keda,
+        PROMETHEUS_STACK: spec.prometheus_stack is not None,
+        "dcgm-exporter": spec.dcgm_exporter,
+    }
+    return tuple(release for release, on in wanted.items() if on)
+
+
 def release_values(spec: PlatformSpec, names: ClusterNames) -> dict[str, dict[str, Any]]:
     """Values of every release of the platform by its name, in the order they are to be made.
 
     Raises ValueError when a chart has to be told the cluster's name and nobody knows it.
     """
-    name, region = names.cluster_name, names.region
-    stack, autoscaler = spec.prometheus_stack, spec.autoscaler
-    made: dict[str, dict[str, Any] | None] = {
-        "nvidia-device-plugin": values.device_plugin(spec) if spec.device_plugin else None,
-        "metrics-server": values.metrics_server(spec) if spec.metrics_server else None,
-        "cluster-autoscaler": values.cluster_autoscaler(spec, cluster_name=name, region=region)
-        if autoscaler == "cluster-autoscaler"
-        else None,
-        "karpenter": values.karpenter(spec, cluster_name=name, interruption_queue=names.interruption_queue)
-        if autoscaler == "karpenter"
-        else None,
-        LOAD_BALANCER_CONTROLLER: values.load_balancer_controller(
-            spec, cluster_name=name, region=region, vpc_id=names.vpc_id
-        )
-        if spec.load_balancer_controller
-        else None,
-        "external-secrets": values.external_secrets(spec) if spec.external_secrets else None,
-        KEDA: values.keda(spec) if spec.keda else None,
-        PROMETHEUS_STACK: values.kube_prometheus_stack(stack) if stack else None,
-        "dcgm-exporter": values.dcgm_exporter(spec) if spec.dcgm_exporter else None,
-    }
-    chosen = {release: given for release, given in made.items() if given is not None}
-    nameless = [release for release in NEEDS_CLUSTER_NAMES if release in chosen and name is None]
+    chosen = release_names(spec)
+    nameless = [
+        release for release in NEEDS_CLUSTER_NAMES if release in chosen and names.cluster_name is None
+    ]
     if nameless:
         raise ValueError(f"{', '.join(nameless)}: the name of the EKS cluster is not known")
-    return chosen
+    return {release: _values(release, spec, names) for release in chosen}
+
+
+def _values(release: str, spec: PlatformSpec, names: ClusterNames) -> dict[str, Any]:
+    name, region = names.cluster_name, names.region
+    match release:
+        case "nvidia-device-plugin":
+            return values.device_plugin(spec)
+        case "dcgm-exporter":
+            return values.dcgm_exporter(spec)
+        case "kube-prometheus-stack" if spec.prometheus_stack:
+            return values.kube_prometheus_stack(spec.prometheus_stack)
+        case "aws-load-balancer-controller":
+            return values.load_balancer_controller(
+                spec, cluster_name=name, region=region, vpc_id=names.vpc_id
+            )
+        case "keda":
+            return values.keda(spec)
+        case "metrics-server":
+            return values.metrics_server(spec)
+        case "karpenter":
+            return values.karpenter(spec, cluster_name=name, interruption_queue=names.interruption_queue)
+        case "cluster-autoscaler":
+            return values.cluster_autoscaler(spec, cluster_name=name, region=region)
+        case "external-secrets":
+            return values.external_secrets(spec)
+    raise ValueError(f"{release} is no release of the platform")
 
 
 def namespace_of(release: str, spec: PlatformSpec) -> str:

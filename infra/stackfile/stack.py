@@ -7,6 +7,7 @@ from pydantic import Field
 from infra.stackfile.base import PositiveInt, Settings
 from infra.stackfile.gateway import GatewaySettings, TenantSettings
 from infra.stackfile.models import ModelSettings
+from infra.stackfile.platform import PlatformSettings
 
 
 class ClusterSettings(Settings):
@@ -59,3 +60,5 @@ class StackSettings(Settings):
     """How they ask."""
     observability: ObservabilitySettings = ObservabilitySettings()
     """How it is watched."""
+    platform: PlatformSettings = PlatformSettings()
+    """What is installed below the models."""
