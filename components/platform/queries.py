@@ -4,7 +4,7 @@ Series of engines carry their pod's labels under Prometheus' names, as the monit
 gateway carry `model_id`. Every selector names its namespace: one Prometheus may watch several stacks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from components.engines import adapter
@@ -69,8 +69,13 @@ def tries(namespace: str, window: str) -> str:
     return f"({good} or 0 * {bad}) + ({bad} or 0 * {good})"
 
 
-def recorded(what: Literal["failures", "tries"], window: str) -> str:
-    """Name that `failures` and `tries` are recorded as, with the labels namespace and model_id."""
+Rated = Literal["failures", "tries"]
+RATED: Mapping[Rated, Callable[[str, str], str]] = {"failures": failures, "tries": tries}
+"""Queries that are recorded, since several alerts ask for them."""
+
+
+def recorded(what: Rated, window: str) -> str:
+    """Name of the recorded series, which have the labels namespace and model_id."""
     return f"{BACKEND_LABEL}:llmserve_{what}:rate{window}"
 
 

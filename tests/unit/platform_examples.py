@@ -1,19 +1,24 @@
 """Platforms with everything on, and with as little as can be."""
 
+from dataclasses import replace
 from typing import Any
 
 from components.platform.releases import ClusterNames
 from components.platform.spec import AlertSpec, PlatformSpec, PrometheusStackSpec
+from infra.checks_platform import check_platform
 from infra.mistakes import parse
 from infra.resolve_charts import ClusterFacts
 from infra.stackfile.stack import StackSettings
-from tests.stack_files import stack_config, valid
+from planner.finding import Severity
+from tests.stack_files import stack_config, valid, with_value
 
 NAMES = ClusterNames(
     cluster_name="prod", region="us-west-2", vpc_id="vpc-0123456789abcdef0", interruption_queue="prod-spot"
 )
 EKS = ClusterFacts(provisioned=True, autoscaler="cluster-autoscaler", addons=frozenset({"metrics-server"}))
 """A cluster of our own."""
+ROCKETS = replace(EKS, own_plugin_pools=frozenset({"l4"}))
+KARPENTER = replace(EKS, autoscaler="karpenter")
 EXISTING = ClusterFacts(provisioned=False)
 
 STACK = PrometheusStackSpec(
@@ -94,3 +99,24 @@ def example_stacks() -> dict[str, StackSettings]:
     }
     raw["models"]["openai"]["daily_budget_usd"] = 50
     return {**stacks, "every-engine": settings_of(raw)}
+
+
+AWS = {"cluster_name": "c", "region": "us-west-2", "vpc_id": "vpc-0"}
+ALB = {"hostname": "llm.example.com", "certificate_arn": "arn:aws:acm:us-west-2:111122223333:certificate/0"}
+
+
+def with_platform(raw: dict[str, Any] | None = None, **platform: Any) -> dict[str, Any]:
+    return with_value("platform", platform, raw)
+
+
+def with_keda(**platform: Any) -> dict[str, Any]:
+    return with_platform(with_value("models.chat.scaling", {"max": 2, "via": "keda"}), **platform)
+
+
+def with_alb(**platform: Any) -> dict[str, Any]:
+    return with_platform(with_value("gateway", {"ingress": ALB}), **platform)
+
+
+def errors(raw: dict[str, Any], facts: ClusterFacts) -> dict[str, str]:
+    found = check_platform(settings_of(raw), facts)
+    return {f.path: f"{f.message}; {f.fix}" for f in found if f.severity is Severity.ERROR}
