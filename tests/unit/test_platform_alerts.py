@@ -120,22 +120,21 @@ def test_parentheses_are_balanced(stack: str) -> None:
         assert depth == 0, expression
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_promtool_reads_the_rules(stack: str, tmp_path: Path) -> None:
+def test_promtool_reads_every_rule_and_every_query_of_the_dashboards(tmp_path: Path) -> None:
     if not PROMTOOL.exists():
         pytest.skip("no .local/bin/promtool: syntax of the rules is not checked (`make tools` builds it)")
+    every: list[dict[str, Any]] = []
+    for stack in STACKS:
+        every += [{**group, "name": f"{stack}-{group['name']}"} for group in rule_groups(stack)]
+        shown = [{"record": f"panel_{number}", "expr": e} for number, e in enumerate(expressions(stack))]
+        every.append({"name": f"{stack}-dashboard", "rules": shown})
     file = tmp_path / "rules.yml"
-    file.write_text(yaml.safe_dump({"groups": rule_groups(stack)}), encoding="utf-8")
-    answer = subprocess.run([PROMTOOL, "check", "rules", file], capture_output=True, text=True, check=False)
+    file.write_text(yaml.safe_dump({"groups": every}), encoding="utf-8")
+    answer = subprocess.run(
+        [PROMTOOL, "check", "rules", "--lint=none", file], capture_output=True, text=True, check=False
+    )
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    for expression in expressions(stack):
-        answer = subprocess.run(
-            [PROMTOOL, "promql", "--experimental", "format", expression],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert answer.returncode == 0, f"{expression}: {answer.stderr}"
+    assert "SUCCESS" in answer.stdout
 
 
 def test_every_subject_that_operations_asks_for_has_an_alert() -> None:
