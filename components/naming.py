@@ -14,8 +14,6 @@ ENGINE_LABEL = f"{DOMAIN}/engine"
 GPU_RESOURCE = "nvidia.com/gpu"
 GPU_TAINT = "nvidia.com/gpu"
 GPU_PRESENT_LABEL = "nvidia.com/gpu.present"
-IMAGE_LABEL = f"{DOMAIN}/image"
-"""Operating system of a node, `al2023` or `bottlerocket`: only the first needs a device plugin."""
 
 TAG_PREFIX = "llmserve:"
 """Start of our own AWS tag keys."""

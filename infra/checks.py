@@ -15,8 +15,10 @@ from infra import resolve
 from infra.checks_capacity import check_capacity
 from infra.checks_cluster import check_cluster
 from infra.checks_models import check_models
+from infra.checks_platform import check_platform
 from infra.checks_pools import check_pools, existing_pools
 from infra.declared import Declared
+from infra.resolve_charts import cluster_facts
 from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.models import ServedModelSettings
@@ -35,6 +37,7 @@ def check(settings: StackSettings, declared: Declared, today: date) -> list[Find
         check_models(settings, declared),
         _tenants(settings, declared),
         _gateway(settings, declared),
+        check_platform(settings, cluster_facts(settings)),
     )
     return [finding for rule in rules for finding in rule]
 

@@ -11,13 +11,15 @@ from components.aws.addons import Addons, AddonsArgs
 from components.aws.cluster import Cluster, ClusterArgs
 from components.aws.identity import PodRole, PodRoleArgs, Role, RoleArgs, pod_trust
 from components.aws.karpenter import Karpenter, KarpenterArgs
-from components.aws.naming import SERVICE_ACCOUNTS, SYSTEM_NAMESPACE, RoleName, role_name
+from components.aws.naming import SYSTEM_NAMESPACE, RoleName, role_name
 from components.aws.network import Network, NetworkArgs, NetworkIds
 from components.aws.pool import Pool, PoolArgs
 from components.aws.spec import ClusterSpec, PodIdentity, PoolSpec
 from components.aws.weights import Weights, WeightsArgs
-from components.ingress_manifests import ALB
+from components.platform import service_accounts
+from components.platform.service_accounts import PlatformServiceAccount
 from components.spec import VersionSpec
+from infra.resolve_charts import cluster_facts, platform_spec
 from infra.resolve_cluster import bucket_spec, cluster_spec, network_spec, pool_specs
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.network import ExistingNetworkSettings
@@ -36,6 +38,7 @@ _ADDON_ROLES: Mapping[str, tuple[RoleName, str]] = {
 class EksCluster:
     """A cluster of ours as the rest of the program needs it."""
 
+    region: str
     cluster: Cluster
     network: NetworkIds
     karpenter: Karpenter | None
@@ -94,6 +97,7 @@ def build_eks(
         for association in _pod_role(spec, cluster, name, pods, places, opts).associations
     ]
     return EksCluster(
+        region=chosen.region,
         cluster=cluster,
         network=network,
         karpenter=karpenter,
@@ -164,11 +168,11 @@ def _workloads(
     """
     if karpenter is not None:
         places = {"queue": karpenter.queue_arn, "node_role": nodes.arn, "cluster_arn": cluster.arn}
-        yield "karpenter", _system("karpenter"), places
+        yield "karpenter", _chart(service_accounts.KARPENTER), places
     elif chosen.autoscaler == "cluster-autoscaler":
-        yield "cluster-autoscaler", _system("cluster-autoscaler"), {}
-    if settings.gateway.ingress and settings.gateway.ingress.class_name == ALB:
-        yield "load-balancer-controller", _system("load-balancer-controller"), {}
+        yield "cluster-autoscaler", _chart(service_accounts.CLUSTER_AUTOSCALER), {}
+    if platform_spec(settings, cluster_facts(settings)).load_balancer_controller:
+        yield "load-balancer-controller", _chart(service_accounts.AWS_LOAD_BALANCER_CONTROLLER), {}
     readers = tuple(spec.name for spec in versions if spec.engine.model.startswith("s3://"))
     if weights is not None and readers:
         key = chosen.weights_bucket and chosen.weights_bucket.kms_key_arn
@@ -176,8 +180,8 @@ def _workloads(
         yield "weights-reader", pods, {"bucket": weights.arn, **({"key": key} if key else {})}
 
 
-def _system(role: RoleName) -> PodIdentity:
-    return PodIdentity(namespace=SYSTEM_NAMESPACE, service_accounts=(SERVICE_ACCOUNTS[role],))
+def _chart(account: PlatformServiceAccount) -> PodIdentity:
+    return PodIdentity(namespace=account.namespace, service_accounts=(account.name,))
 
 
 def _pod_role(

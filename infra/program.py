@@ -11,9 +11,11 @@ from components.aws.karpenter import KarpenterPool, KarpenterPoolArgs
 from components.gateway.component import Gateway, GatewayArgs
 from components.ingress_manifests import ALB, ingress
 from components.namespace import Namespace, NamespaceArgs
+from components.platform.releases import KARPENTER, KEDA, LOAD_BALANCER_CONTROLLER, ClusterNames
 from components.serving.model_version import ModelVersion, ModelVersionArgs
 from components.spec import VersionSpec
 from infra.eks_cluster import EksCluster, build_eks
+from infra.program_platform import install_platform, ready, watch_models
 from infra.providers import aws_provider, context_provider, eks_provider
 from infra.resolve import namespace_spec, token_secret, version_specs
 from infra.resolve_cluster import stack_tags
@@ -34,9 +36,9 @@ def build(stack: Stack) -> dict[str, Any]:
     base = _base(stack, versions)
     stack, opts, made = base.stack, base.opts, base.made
     settings, secrets = stack.settings, stack.secrets
-    # Platform of components/platform belongs here; its Karpenter release comes before Karpenter's pools.
+    platform = install_platform(stack, opts, _cluster_names(made) if made else None)
     if made:
-        _karpenter_pools(made, (), opts)
+        _karpenter_pools(made, ready(platform, KARPENTER), opts)
     gateway = gateway_spec(settings)
     outside = ingress_spec(settings)
     place = Namespace(
@@ -49,8 +51,10 @@ def build(stack: Stack) -> dict[str, Any]:
         ),
         opts,
     )
+    keda = ready(platform, KEDA)
     for spec in versions:
-        ModelVersion(spec.name, ModelVersionArgs(spec=spec, namespace=place.namespace), opts)
+        version = ModelVersionArgs(spec=spec, namespace=place.namespace, scaler_after=keda)
+        ModelVersion(spec.name, version, opts)
     door = Gateway(
         "gateway",
         GatewayArgs(
@@ -65,8 +69,12 @@ def build(stack: Stack) -> dict[str, Any]:
         kube.register(
             "ingress",
             kube.placed(ingress(outside, gateway), place.namespace),
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(parent=door)),
+            pulumi.ResourceOptions.merge(
+                opts,
+                pulumi.ResourceOptions(parent=door, depends_on=ready(platform, LOAD_BALANCER_CONTROLLER)),
+            ),
         )
+    watch_models(stack, versions, gateway, place.namespace, platform, opts)
     return {
         **({"cluster": _cluster_outputs(stack, made)} if made else {}),
         "models": models_summary(settings, versions),
@@ -125,6 +133,15 @@ def _karpenter_pools(
                 ),
                 opts,
             )
+
+
+def _cluster_names(made: EksCluster) -> ClusterNames:
+    return ClusterNames(
+        cluster_name=made.cluster.name,
+        region=made.region,
+        vpc_id=made.network.vpc_id,
+        interruption_queue=made.karpenter.queue if made.karpenter else None,
+    )
 
 
 def _cluster_outputs(stack: Stack, made: EksCluster) -> dict[str, Any]:

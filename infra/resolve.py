@@ -21,6 +21,7 @@ from components.spec import (
     SecretKey,
     VersionSpec,
 )
+from infra.resolve_charts import prometheus_url
 from infra.stackfile.base import Settings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
@@ -141,7 +142,7 @@ def scaling_of(settings: StackSettings, model: ServedModelSettings, engine: Engi
         targets=scaling.target,
         ttft_seconds=objectives.ttft_p95_seconds if objectives else None,
         tpot_seconds=objectives.tpot_p95_seconds if objectives else None,
-        prometheus_url=settings.observability.prometheus_url,
+        prometheus_url=prometheus_url(settings),
     )
 
 

@@ -156,7 +156,6 @@ def _pool_spec(cluster: EksClusterSettings, name: str, pool: PoolSettings, tags:
         labels={
             **pool.labels,
             naming.POOL_LABEL: name,
-            naming.IMAGE_LABEL: pool.image,
             **(gpu_labels if node.gpus else {}),
         },
         taints=tuple(taints),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from infra.resolve_charts import chart_secrets
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, error
@@ -47,6 +48,7 @@ def secret_keys(settings: StackSettings) -> dict[str, str]:
         **provider_keys(settings),
         **token_keys(settings),
         **({redis.password: "gateway.redis.password"} if redis and redis.password else {}),
+        **chart_secrets(settings),
     }
 
 

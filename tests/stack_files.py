@@ -103,4 +103,9 @@ def secrets_for(raw: dict[str, Any]) -> dict[str, Any]:
     redis = raw.get("gateway", {}).get("redis", {})
     if "password" in redis:
         keys[redis["password"]] = "redis-of-a-test"
+    stack = raw.get("platform", {}).get("prometheus_stack", {})
+    if raw["cluster"].get("kind") == "eks":
+        keys["grafana_admin_password"] = "grafana-of-a-test"
+    if "alertmanager_config" in stack:
+        keys[stack["alertmanager_config"]] = "receivers-of-a-test"
     return keys

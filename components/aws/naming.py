@@ -1,4 +1,4 @@
-"""Names in AWS that are fixed, and the names of the accounts that roles are bound to. Pure.
+"""Names in AWS that are fixed. Pure.
 
 Roles are named by cluster and purpose, because people look for them and guard rails match on them. Such names
 are unique in an account: two clusters of one account need two names, also in different regions.
@@ -23,12 +23,7 @@ MAX_ROLE_NAME_LENGTH: Final = 64
 MAX_CLUSTER_NAME_LENGTH: Final = MAX_ROLE_NAME_LENGTH - 1 - max(map(len, ROLES))
 
 SYSTEM_NAMESPACE: Final = "kube-system"
-SERVICE_ACCOUNTS: Final = {
-    "cluster-autoscaler": "cluster-autoscaler",
-    "karpenter": "karpenter",
-    "load-balancer-controller": "aws-load-balancer-controller",
-}
-"""Accounts in kube-system that the charts of these controllers must use, by role."""
+"""Where core add-ons run."""
 
 
 def role_name(cluster: str, role: RoleName) -> str:

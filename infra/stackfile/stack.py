@@ -6,6 +6,7 @@ from infra.stackfile.base import Settings
 from infra.stackfile.cluster import ClusterSettings
 from infra.stackfile.gateway import GatewaySettings, TenantSettings
 from infra.stackfile.models import ModelSettings
+from infra.stackfile.platform import PlatformSettings
 from infra.stackfile.pools import PoolSettings
 from infra.stackfile.secrets import SecretsSettings
 
@@ -16,7 +17,7 @@ class ObservabilitySettings(Settings):
     monitoring_namespace: str = "monitoring"
     """Namespace of Prometheus, the only one that may scrape."""
     prometheus_url: str | None = None
-    """Where KEDA asks (`scaling: {via: keda}`)."""
+    """Where KEDA asks (`scaling: {via: keda}`); None = the chart's, where it is installed."""
 
 
 class StackSettings(Settings):
@@ -42,3 +43,5 @@ class StackSettings(Settings):
     """Where keys and tokens come from."""
     observability: ObservabilitySettings = ObservabilitySettings()
     """How it is watched."""
+    platform: PlatformSettings = PlatformSettings()
+    """What is installed below the models."""

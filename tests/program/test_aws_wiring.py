@@ -84,6 +84,7 @@ def test_secrets_come_from_secrets_manager_by_their_names_and_stay_secret() -> N
     deployment = deploy(run, {"settings": raw}, {}, invokes={token: get_secret})
     assert sorted(asked) == [
         "acme/test/gateway_master_key",
+        "acme/test/grafana_admin_password",
         "acme/test/openai_api_key",
         "acme/test/tenant_keys",
     ]

@@ -13,7 +13,8 @@ from tests.snapshot import assert_snapshot
 from tests.stack_files import STACKS, secrets_for, stack_config, valid, with_value
 
 PROVIDER = "pulumi:providers:kubernetes"
-CLUSTER_WIDE = ("kubernetes:core/v1:Namespace",)
+CLUSTER_WIDE = ("kubernetes:core/v1:Namespace", "kubernetes:storage.k8s.io/v1:StorageClass")
+RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 def run() -> None:
@@ -41,13 +42,16 @@ def test_preview_and_up_register_the_same_resources(stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_every_kubernetes_object_is_on_our_provider_and_in_our_namespace(stack: str) -> None:
-    raw = stack_config(stack)
-    for registration in deployed(raw):
+def test_every_kubernetes_object_is_on_our_provider_and_in_a_namespace_of_ours(stack: str) -> None:
+    deployment = deployed(stack_config(stack))
+    ours = {r.inputs["metadata"]["name"] for r in deployment.of("kubernetes:core/v1:Namespace")}
+    for registration in deployment:
         if registration.type.startswith("kubernetes:"):
             assert f"{PROVIDER}::kubernetes::" in registration.provider, registration.name
-            if registration.type not in CLUSTER_WIDE:
-                assert registration.inputs["metadata"]["namespace"] == raw.get("namespace", "llmserve")
+            if registration.type == RELEASE:
+                assert registration.inputs["namespace"] in {*ours, "kube-system"}
+            elif registration.type not in CLUSTER_WIDE:
+                assert registration.inputs["metadata"]["namespace"] in ours
 
 
 @pytest.mark.parametrize("stack", STACKS)

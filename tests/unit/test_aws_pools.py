@@ -92,7 +92,6 @@ def test_a_gpu_node_group_is_labelled_tainted_and_never_surges() -> None:
     made = group(pool())
     assert made["labels"] == {
         "llmserve.dev/pool": "l4",
-        "llmserve.dev/image": "al2023",
         "nvidia.com/gpu.present": "true",
         "k8s.amazonaws.com/accelerator": "nvidia-l4",
     }
