@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
+from pulumi_aws.provider import Provider as AwsProvider
 
 from components.aws import iam_documents
 from components.aws.addons import Addons, AddonsArgs
@@ -52,7 +52,7 @@ def build_eks(
     settings: StackSettings,
     chosen: EksClusterSettings,
     versions: Sequence[VersionSpec],
-    provider: aws.Provider,
+    provider: AwsProvider,
 ) -> EksCluster:
     """Register everything in AWS that the stack file asks for."""
     opts = pulumi.ResourceOptions(providers=[provider])
@@ -171,8 +171,15 @@ def _workloads(
         yield "karpenter", _chart(service_accounts.KARPENTER), places
     elif chosen.autoscaler == "cluster-autoscaler":
         yield "cluster-autoscaler", _chart(service_accounts.CLUSTER_AUTOSCALER), {}
-    if platform_spec(settings, cluster_facts(settings)).load_balancer_controller:
+    platform = platform_spec(settings, cluster_facts(settings))
+    if platform.load_balancer_controller:
         yield "load-balancer-controller", _chart(service_accounts.AWS_LOAD_BALANCER_CONTROLLER), {}
+    if platform.external_secrets:
+        yield (
+            "external-secrets",
+            _chart(service_accounts.EXTERNAL_SECRETS),
+            {"prefix": settings.secrets.prefix},
+        )
     readers = tuple(spec.name for spec in versions if spec.engine.model.startswith("s3://"))
     if weights is not None and readers:
         key = chosen.weights_bucket and chosen.weights_bucket.kms_key_arn

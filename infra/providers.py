@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import pulumi
-import pulumi_aws as aws
 import pulumi_kubernetes as k8s
+from pulumi_aws.provider import Provider as AwsProvider
 
 from infra.stackfile.cluster import EksClusterSettings
 
 
-def aws_provider(cluster: EksClusterSettings, tags: Mapping[str, str]) -> aws.Provider:
+def aws_provider(cluster: EksClusterSettings, tags: Mapping[str, str]) -> AwsProvider:
     """Return the provider for the cluster's region, which tags everything; held to one account if told."""
-    return aws.Provider(
+    return AwsProvider(
         "aws",
         region=cluster.region,
         default_tags={"tags": dict(tags)},

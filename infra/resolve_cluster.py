@@ -3,6 +3,7 @@
 from components import naming
 from components.aws.spec import AddonSpec, BucketSpec, ClusterSpec, NetworkSpec, PoolSpec, TaintSpec
 from components.aws.subnets import zone_subnets
+from infra.resolve_charts import cluster_facts, has_alb, platform_spec
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.network import NewNetworkSettings
 from infra.stackfile.pools import PoolSettings
@@ -113,8 +114,11 @@ def pool_size(name: str, pool: PoolSettings) -> PoolSize:
     )
 
 
-def cluster_parts(cluster: EksClusterSettings, *, extended_support: bool) -> ClusterParts:
+def cluster_parts(
+    settings: StackSettings, cluster: EksClusterSettings, *, extended_support: bool
+) -> ClusterParts:
     """What there is to pay for beside the pools; the one KMS key is that of Kubernetes' secrets."""
+    prometheus = platform_spec(settings, cluster_facts(settings)).prometheus_stack
     network = cluster.network
     zones = len(cluster.availability_zones)
     nats, endpoints = 0, 0
@@ -122,7 +126,12 @@ def cluster_parts(cluster: EksClusterSettings, *, extended_support: bool) -> Clu
         nats = {"none": 0, "one": 1, "per_zone": zones}[network.nat]
         endpoints = len(network.interface_endpoints) * zones
     return ClusterParts(
-        extended_support=extended_support, nat_gateways=nats, interface_endpoints=endpoints, kms_keys=1
+        extended_support=extended_support,
+        nat_gateways=nats,
+        interface_endpoints=endpoints,
+        load_balancers=1 if has_alb(settings) else 0,
+        volumes_gib=prometheus.replicas * prometheus.storage_gib if prometheus else 0,
+        kms_keys=1,
     )
 
 

@@ -4,14 +4,14 @@ import json
 from dataclasses import replace
 
 import pulumi
-import pulumi_aws as aws
 from pulumi_aws import secretsmanager
+from pulumi_aws.provider import Provider as AwsProvider
 
 from infra.secret_keys import TENANT_KEYS, secret_keys
 from infra.settings import Stack
 
 
-def with_managed_secrets(stack: Stack, provider: aws.Provider) -> Stack:
+def with_managed_secrets(stack: Stack, provider: AwsProvider) -> Stack:
     """The stack with every secret it needs, read from Secrets Manager; `tenant_keys` is there a JSON object.
 
     One that is missing fails the preview, by its name. The values reach the state encrypted, as those of the
@@ -24,7 +24,7 @@ def with_managed_secrets(stack: Stack, provider: aws.Provider) -> Stack:
     return replace(stack, secrets=values, tenant_keys=keys)
 
 
-def _read(name: str, provider: aws.Provider) -> pulumi.Output[str]:
+def _read(name: str, provider: AwsProvider) -> pulumi.Output[str]:
     found = secretsmanager.get_secret_version_output(
         secret_id=name, opts=pulumi.InvokeOptions(provider=provider)
     )

@@ -51,7 +51,7 @@ def cluster_text(settings: StackSettings, cluster: EksClusterSettings, today: da
 def cost_lines(settings: StackSettings, cluster: EksClusterSettings, today: date) -> list[CostLine]:
     """What the cluster costs per hour, line by line; extended support makes the control plane dearer."""
     extended = today > support_calendar()[cluster.kubernetes_version].standard_until
-    return cluster_cost(cluster_parts(cluster, extended_support=extended), _sizes(settings))
+    return cluster_cost(cluster_parts(settings, cluster, extended_support=extended), _sizes(settings))
 
 
 def _quotas(settings: StackSettings) -> list[QuotaDemand]:

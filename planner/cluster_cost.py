@@ -24,6 +24,9 @@ class ClusterParts(BaseModel):
     nat_gateways: int
     interface_endpoints: int
     """Endpoints times zones."""
+    load_balancers: int
+    volumes_gib: int
+    """gp3 volumes of pods, beside the nodes' own."""
     kms_keys: int
 
 
@@ -50,6 +53,8 @@ def cluster_cost(parts: ClusterParts, pools: Iterable[PoolSize]) -> list[CostLin
         ("control plane", _usd(plane)),
         ("NAT gateways", parts.nat_gateways * (_usd("nat_gateway") + _usd("public_ipv4"))),
         ("interface endpoints", parts.interface_endpoints * _usd("interface_endpoint")),
+        ("load balancers", parts.load_balancers * _usd("load_balancer")),
+        ("volumes", parts.volumes_gib * _usd("gp3_gib_month") / month),
         ("KMS keys", parts.kms_keys * _usd("kms_key_month") / month),
     ]
     lines = [CostLine(what=what, min_usd=usd, max_usd=usd) for what, usd in fixed if usd]

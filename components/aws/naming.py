@@ -16,6 +16,7 @@ RoleName = Literal[
     "cluster-autoscaler",
     "karpenter",
     "load-balancer-controller",
+    "external-secrets",
 ]
 ROLES: Final[tuple[RoleName, ...]] = get_args(RoleName)
 MAX_ROLE_NAME_LENGTH: Final = 64

@@ -48,6 +48,7 @@ def everything() -> dict[str, Any]:
     cluster["weights_bucket"] = {"name": "acme-weights", "kms_key_arn": key}
     raw["models"]["chat"]["versions"]["v1"]["model"] = "s3://acme-weights/qwen3-8b"
     raw["pools"]["fast"] = {"instance_type": "c7a.4xlarge", "max": 1}
+    raw["platform"] = {"external_secrets": True}
     raw["gateway"] = {"ingress": {"hostname": "llm.example.com", "certificate_arn": "arn:aws:acm:x"}}
     return raw
 

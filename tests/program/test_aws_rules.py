@@ -108,6 +108,7 @@ def test_pods_take_on_a_role_only_as_the_account_it_is_for() -> None:
     assert bound == {
         "karpenter": "kube-system",
         "aws-load-balancer-controller": "kube-system",
+        "external-secrets": "external-secrets",
         "chat-v1": "llmserve",
     }
     trust = json.loads(deployment.one("aws:iam/role:Role", "weights-reader").inputs["assumeRolePolicy"])

@@ -20,7 +20,14 @@ from planner.eks import (
 from planner.finding import Severity
 from planner.pools import Capacity, PodDemand, PoolSize, nodes_needed, quota_demand
 
-PLAIN = ClusterParts(extended_support=False, nat_gateways=0, interface_endpoints=0, kms_keys=0)
+PLAIN = ClusterParts(
+    extended_support=False,
+    nat_gateways=0,
+    interface_endpoints=0,
+    load_balancers=0,
+    volumes_gib=0,
+    kms_keys=0,
+)
 
 
 def size(instance_type: str, least: int, most: int, capacity: Capacity = "on-demand") -> PoolSize:
@@ -127,16 +134,25 @@ def test_with_gpus_in_powers_of_two_no_gpu_is_left_free_but_on_the_last_node(
 
 def test_cost_is_the_sum_of_its_parts() -> None:
     disk = 100 * 0.08 / 730
-    parts = ClusterParts(extended_support=False, nat_gateways=2, interface_endpoints=6, kms_keys=1)
+    parts = ClusterParts(
+        extended_support=False,
+        nat_gateways=2,
+        interface_endpoints=6,
+        load_balancers=1,
+        volumes_gib=200,
+        kms_keys=1,
+    )
     lines = cluster_cost(parts, [size("g6.2xlarge", 1, 8)])
     assert [(line.what, round(line.min_usd, 6), round(line.max_usd, 6)) for line in lines] == [
         ("control plane", 0.1, 0.1),
         ("NAT gateways", 0.1, 0.1),
         ("interface endpoints", 0.06, 0.06),
+        ("load balancers", 0.0225, 0.0225),
+        ("volumes", round(16 / 730, 6), round(16 / 730, 6)),
         ("KMS keys", round(1 / 730, 6), round(1 / 730, 6)),
         ("pool p: 1-8 x g6.2xlarge", round(0.9776 + disk, 6), round(8 * (0.9776 + disk), 6)),
     ]
-    assert total(lines).min_usd == pytest.approx(0.1 + 0.1 + 0.06 + 1 / 730 + 0.9776 + disk)
+    assert total(lines).min_usd == pytest.approx(0.1 + 0.1 + 0.06 + 0.0225 + 17 / 730 + 0.9776 + disk)
 
 
 def test_extended_support_costs_six_times_as_much() -> None:
