@@ -32,13 +32,32 @@ class PoolSettings(Settings):
     """Most nodes. The laptop, which has no autoscaler, makes this many."""
 
 
+class PrometheusSettings(Settings):
+    """A small Prometheus of our own, for clusters that have none."""
+
+    image: str | None = None
+    """Image with tag or digest; None = the one llmserve was tested with."""
+    scrape_interval_seconds: PositiveInt = 15
+    """How often pods are asked."""
+    retention_hours: PositiveInt = 24
+    """How long series are kept."""
+    storage_gib: PositiveInt | None = None
+    """Size of its volume, GiB; None = series go with the pod."""
+    cpu: Annotated[float, Field(gt=0)] = 0.25
+    """CPU cores it asks for."""
+    memory_gib: Annotated[float, Field(gt=0)] = 1.0
+    """Memory."""
+
+
 class ObservabilitySettings(Settings):
     """Who watches."""
 
     monitoring_namespace: str = "monitoring"
-    """Namespace of Prometheus, the only one that may scrape."""
+    """Namespace of the cluster's Prometheus; none but it and our own may scrape."""
     prometheus_url: str | None = None
-    """Where KEDA asks (`scaling: {via: keda}`)."""
+    """The cluster's Prometheus, where KEDA asks (`scaling: {via: keda}`)."""
+    prometheus: PrometheusSettings | None = None
+    """One of our own in the stack's namespace; None = the cluster has one, or nobody watches."""
 
 
 class StackSettings(Settings):

@@ -23,6 +23,8 @@ PURE = (
     "planner/**/*.py",
     "components/images.py",
     "components/naming.py",
+    "components/pod_parts.py",
+    "components/prometheus_config.py",
     "components/quantity.py",
     "components/*/pod.py",
     "components/spec.py",
