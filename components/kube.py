@@ -4,16 +4,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 import pulumi
-from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, storage
+from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac, storage
 
 from components.spec import Manifest
 
 _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("apps/v1", "StatefulSet"): apps.v1.StatefulSet,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
+    ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
     ("storage.k8s.io/v1", "StorageClass"): storage.v1.StorageClass,
     ("v1", "ConfigMap"): core.v1.ConfigMap,
     ("v1", "LimitRange"): core.v1.LimitRange,
@@ -25,7 +28,15 @@ _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
 }
 
-_NEEDED_BY_PODS = ("ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "ServiceAccount")
+_NEEDED_BY_PODS = (
+    "ConfigMap",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "RoleBinding",
+    "Secret",
+    "ServiceAccount",
+)
+_WORKLOADS = ("Deployment", "StatefulSet")
 
 
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
@@ -64,7 +75,7 @@ def register_all(
     """
     resources: dict[str, pulumi.CustomResource] = {}
     for key, manifest in manifests.items():
-        workload = manifest["kind"] == "Deployment"
+        workload = manifest["kind"] in _WORKLOADS
         before = [made for other, made in resources.items() if manifests[other]["kind"] in _NEEDED_BY_PODS]
         foreign = (manifest["apiVersion"], manifest["kind"]) not in _CLASSES
         resources[key] = register(

@@ -38,6 +38,7 @@ def check(settings: StackSettings, declared: Declared, today: date) -> list[Find
         _tenants(settings, declared),
         _gateway(settings, declared),
         check_platform(settings, cluster_facts(settings)),
+        _own_programs(settings),
     )
     return [finding for rule in rules for finding in rule]
 
@@ -130,6 +131,27 @@ def _gateway(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
     outside = ingress_spec(settings)
     if outside:
         yield from ingress_findings(outside)
+
+
+def _own_programs(settings: StackSettings) -> Iterator[Finding]:
+    """What runs beside the models: our own Redis and Prometheus."""
+    redis, watch = settings.gateway.redis, settings.observability
+    if redis and redis.is_own:
+        yield from image_findings(redis.image, "gateway.redis.image")
+        if not redis.password:
+            yield error(
+                "gateway.redis.password",
+                "is missing, and our own Redis lets nobody in without one",
+                "name a secret config key, as in redis_password",
+            )
+    if watch.prometheus:
+        yield from image_findings(watch.prometheus.image, "observability.prometheus.image")
+        if watch.prometheus_url:
+            yield error(
+                "observability.prometheus_url",
+                "is given, and observability.prometheus makes one of our own",
+                "keep one of them",
+            )
 
 
 def _versions(settings: StackSettings) -> Iterator[tuple[str, str, str]]:

@@ -6,7 +6,6 @@ from graphlib import CycleError, TopologicalSorter
 from components.engines import adapter
 from infra import resolve
 from infra.declared import Declared
-from infra.resolve_charts import prometheus_url
 from infra.stackfile.models import ScalingSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
@@ -38,7 +37,7 @@ def _scaling(
 ) -> Iterator[Finding]:
     if scaling.min > scaling.max:
         yield error(f"{path}.min", f"is {scaling.min}, more than max {scaling.max}", "lower min or raise max")
-    if scaling.via == "keda" and not prometheus_url(settings):
+    if scaling.via == "keda" and not resolve.prometheus_url(settings):
         yield error("observability.prometheus_url", f"is missing, and {path} asks KEDA to query it", "add it")
     told = set()  # once, however many versions share it
     for version in model.versions.values():

@@ -83,6 +83,9 @@ def _watching(settings: StackSettings, facts: ClusterFacts) -> Iterator[Finding]
     if stack and settings.observability.monitoring_namespace == settings.namespace:
         same = f"is {settings.namespace}, the namespace of the models"
         yield error("observability.monitoring_namespace", same, "give Prometheus a namespace of its own")
+    if stack and settings.observability.prometheus:
+        two = "makes a Prometheus, and platform.prometheus_stack makes another"
+        yield error("observability.prometheus", two, "keep one of them")
     if stack and has_alerts(settings, facts) and not stack.own_alertmanager_config:
         silent = "is missing, so alerts fire and reach nobody"
         yield warning(

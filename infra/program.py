@@ -12,6 +12,10 @@ from components.gateway.component import Gateway, GatewayArgs
 from components.ingress_manifests import ALB, ingress
 from components.namespace import Namespace, NamespaceArgs
 from components.platform.releases import KARPENTER, KEDA, LOAD_BALANCER_CONTROLLER, ClusterNames
+from components.prometheus import Prometheus, PrometheusArgs
+from components.prometheus_config import PORT
+from components.prometheus_manifests import NAME as PROMETHEUS
+from components.redis import Redis, RedisArgs
 from components.serving.model_version import ModelVersion, ModelVersionArgs
 from components.spec import VersionSpec
 from infra.eks_cluster import EksCluster, build_eks
@@ -20,6 +24,7 @@ from infra.providers import aws_provider, context_provider, eks_provider
 from infra.resolve import namespace_spec, token_secret, version_specs
 from infra.resolve_cluster import stack_tags
 from infra.resolve_gateway import gateway_environment, gateway_spec, ingress_spec
+from infra.resolve_platform import prometheus_spec, redis_spec
 from infra.secret_keys import token_keys
 from infra.secret_values import with_managed_secrets
 from infra.settings import Stack
@@ -41,10 +46,13 @@ def build(stack: Stack) -> dict[str, Any]:
         _karpenter_pools(made, ready(platform, KARPENTER), opts)
     gateway = gateway_spec(settings)
     outside = ingress_spec(settings)
+    watch, limits = prometheus_spec(settings, versions), redis_spec(settings)
     place = Namespace(
         "namespace",
         NamespaceArgs(
-            spec=namespace_spec(settings, versions, gateway),
+            spec=namespace_spec(
+                settings, versions, gateway, *(own.resources for own in (watch, limits) if own)
+            ),
             host_paths=any(spec.cache.kind == "host_path" for spec in versions),
             readiness_gates=outside is not None and outside.class_name == ALB,
             model_tokens={token_secret(key).name: secrets[key] for key in token_keys(settings)},
@@ -52,6 +60,11 @@ def build(stack: Stack) -> dict[str, Any]:
         opts,
     )
     keda = ready(platform, KEDA)
+    if watch:
+        Prometheus("prometheus", PrometheusArgs(spec=watch, namespace=place.namespace), opts)
+    if limits:
+        password = secrets[str(settings.gateway.redis and settings.gateway.redis.password)]
+        Redis("redis", RedisArgs(spec=limits, namespace=place.namespace, password=password), opts)
     for spec in versions:
         version = ModelVersionArgs(spec=spec, namespace=place.namespace, scaler_after=keda)
         ModelVersion(spec.name, version, opts)
@@ -83,6 +96,7 @@ def build(stack: Stack) -> dict[str, Any]:
             "port": gateway.service_port,
             "url": f"https://{outside.hostname}" if outside else door.url,
         },
+        "prometheus": {"service": f"{PROMETHEUS}.{settings.namespace}", "port": PORT} if watch else None,
         "warnings": [str(finding) for finding in stack.warnings],
     }
 

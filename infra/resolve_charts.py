@@ -119,12 +119,6 @@ def chart_secrets(settings: StackSettings) -> dict[str, str]:
     return keys
 
 
-def prometheus_url(settings: StackSettings) -> str | None:
-    """Where KEDA asks: the Prometheus the stack file names, else the chart's; None without either."""
-    named = settings.observability.prometheus_url
-    return named or charts_prometheus_url(settings, cluster_facts(settings))
-
-
 def charts_prometheus_url(settings: StackSettings, facts: ClusterFacts) -> str | None:
     """Where the chart's Prometheus answers; None without the chart."""
     if _prometheus_stack(settings, facts) is None:

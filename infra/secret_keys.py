@@ -34,6 +34,14 @@ def token_keys(settings: StackSettings) -> dict[str, str]:
     return keys
 
 
+def own_passwords(settings: StackSettings) -> frozenset[str]:
+    """Config keys whose values nobody outside gives: what runs in the stack alone asks for them."""
+    redis = settings.gateway.redis
+    return frozenset(
+        {MASTER_KEY} | ({redis.password} if redis and redis.is_own and redis.password else set())
+    )
+
+
 def required_secrets(settings: StackSettings) -> dict[str, str]:
     """Config keys that must be set as secrets, each with the path of the setting that asks for it."""
     return secret_keys(settings) if settings.secrets.source == "config" else {}

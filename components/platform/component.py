@@ -106,7 +106,7 @@ class Platform(pulumi.ComponentResource):
 def _given(value: pulumi.Input[str] | None, name: str) -> pulumi.Input[str]:
     if value is None:
         raise ValueError(f"PlatformArgs.{name} is needed")
-    return pulumi.Output.secret(value)
+    return value
 
 
 def _release(release: str, namespace: pulumi.Input[str], values: dict[str, object]) -> helm.v3.ReleaseArgs:

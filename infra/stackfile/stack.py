@@ -1,8 +1,10 @@
 """The whole of `llmserve:settings`: cluster, pools, models, tenants, gateway, observability."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from infra.stackfile.base import Settings
+from pydantic import Field
+
+from infra.stackfile.base import PositiveInt, Settings
 from infra.stackfile.cluster import ClusterSettings
 from infra.stackfile.gateway import GatewaySettings, TenantSettings
 from infra.stackfile.models import ModelSettings
@@ -11,13 +13,32 @@ from infra.stackfile.pools import PoolSettings
 from infra.stackfile.secrets import SecretsSettings
 
 
+class PrometheusSettings(Settings):
+    """A small Prometheus of our own, for clusters that have none."""
+
+    image: str | None = None
+    """Image with tag or digest; None = the one llmserve was tested with."""
+    scrape_interval_seconds: PositiveInt = 15
+    """How often pods are asked."""
+    retention_hours: PositiveInt = 24
+    """How long series are kept."""
+    storage_gib: PositiveInt | None = None
+    """Size of its volume, GiB; None = series go with the pod."""
+    cpu: Annotated[float, Field(gt=0)] = 0.25
+    """CPU cores it asks for."""
+    memory_gib: Annotated[float, Field(gt=0)] = 1.0
+    """Memory."""
+
+
 class ObservabilitySettings(Settings):
     """Who watches."""
 
     monitoring_namespace: str = "monitoring"
-    """Namespace of Prometheus, the only one that may scrape."""
+    """Namespace of the cluster's Prometheus; none but it and our own may scrape."""
     prometheus_url: str | None = None
-    """Where KEDA asks (`scaling: {via: keda}`); None = the chart's, where it is installed."""
+    """The cluster's Prometheus, where KEDA asks (`scaling: {via: keda}`); None = the chart's or our own."""
+    prometheus: PrometheusSettings | None = None
+    """One of our own in the stack's namespace; None = the cluster has one, or nobody watches."""
 
 
 class StackSettings(Settings):

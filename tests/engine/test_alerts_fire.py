@@ -67,6 +67,10 @@ CASES: dict[str, tuple[dict[str, str | None], dict[str, int]]] = {
         {success("chat-v1"): None, failure("chat-v1"): "0+6x"},
         {"LlmserveErrors": 1, "LlmserveManyErrors": 1, "LlmserveErrorBudget": 2},
     ),
+    "everything fails, 15 tries in 10 minutes": (
+        {success("chat-v1"): None, failure("chat-v1"): "0+1.5x"},
+        {"LlmserveErrorBudget": 2},
+    ),
     "failures that are the client's": (
         {failure("chat-v1", "litellm.ContextWindowExceededError"): "0+60x"},
         {},

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from local import litellm_environment
 from local.layout import find
-from local.load_report import Ask
+from local.load_report import NOBODY, Ask
 from tests.engine.checkout import make_checkout
 from tests.figures.laptop_stack import RATE, SHORT, Stack, lost, until
 from tests.stack_files import ROOT
@@ -138,8 +138,10 @@ def test_a_killed_engine_loses_its_own_requests_only_and_comes_back(stack: Stack
         until(back, 30, "the engine is not Ready again with one restart more")
 
     report = stack.load_during(kill, mix=streams)
-    most = RATE * 3 + 2 * RATE  # open streams of 3 s, and what came until its endpoint was out
-    assert 0 < report["lost"] <= most, lost(report)
+    by_pod = dict(report["lost_by_pod"])
+    not_begun = by_pod.pop(NOBODY, 0)  # sent to it in the second until its endpoint was out
+    assert not_begun <= RATE, lost(report)
+    assert set(by_pod) == {victim["name"]}, f"only requests of the killed pod may be lost: {by_pod}"
     assert not any("silent" in reason for reason in lost(report)), "nobody may hang"
 
 

@@ -173,4 +173,4 @@ def test_what_only_a_deployment_knows_reaches_the_values_and_waits_for_its_maker
     assert storage.manifest["provisioner"] == "ebs.csi.aws.com"
     assert storage.name in release(deployment, "kube-prometheus-stack").dependencies
     password = deployment.one("kubernetes:core/v1:Secret", "platform-grafana-admin")
-    assert "clear-text" not in str(without_secrets(password.inputs)), "secret even if it came as none"
+    assert "clear-text" not in str(without_secrets(password.inputs)), "what a Secret holds is one"

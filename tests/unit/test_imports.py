@@ -30,6 +30,8 @@ PURE = (
     "components/aws/user_data.py",
     "components/images.py",
     "components/naming.py",
+    "components/pod_parts.py",
+    "components/prometheus_config.py",
     "components/quantity.py",
     "components/*/pod.py",
     "components/spec.py",

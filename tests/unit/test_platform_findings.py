@@ -96,6 +96,13 @@ MISTAKES: list[tuple[str, dict[str, Any], ClusterFacts, str, str]] = [
         "a namespace of its own",
     ),
     (
+        "two of Prometheus",
+        with_value("observability", {"prometheus": {}}),
+        EKS,
+        "observability.prometheus",
+        "keep one",
+    ),
+    (
         "critical below warning",
         with_platform(alerts={"critical_error_percent": 1}),
         EXISTING,

@@ -43,8 +43,12 @@ def test_every_monitor_selects_pods_with_the_port_and_path_it_asks(stack: str) -
         (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
         for deployment in found:
             template = deployment["spec"]["template"]
-            (container,) = template["spec"]["containers"]
-            ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+            containers = [*template["spec"]["containers"], *template["spec"].get("initContainers", [])]
+            ports = {
+                port["name"]: port["containerPort"]
+                for container in containers
+                for port in container.get("ports", [])
+            }
             notes = template["metadata"]["annotations"]
             assert endpoint["port"] in ports, f"{key}: no port {endpoint['port']}"
             assert str(ports[endpoint["port"]]) == notes["prometheus.io/port"]

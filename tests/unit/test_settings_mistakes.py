@@ -57,6 +57,10 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("token for an engine that takes none", with_value("models.summary.versions.tgi", {"engine": "ollama", "model": "m:1", "pool": "l4", "model_token": "hf"}), "models.summary.versions.tgi.model_token", "remove it"),
     ("host path missing", with_value(f"{VERSION}.cache", {"kind": "host_path"}), f"{VERSION}.cache.host_path", "folder"),
     ("KEDA without Prometheus", with_value("models.chat.scaling", {"max": 2, "via": "keda"}), "observability.prometheus_url", "add it"),
+    ("two Prometheuses", with_value("observability", {"prometheus": {}, "prometheus_url": "http://p:9090"}), "observability.prometheus_url", "keep one"),
+    ("own Prometheus without a tag", with_value("observability.prometheus", {"image": "prom/prometheus"}), "observability.prometheus.image", "tag"),
+    ("own Redis without a password", with_value("gateway.redis", {}), "gateway.redis.password", "redis_password"),
+    ("own Redis image latest", with_value("gateway.redis", {"password": "redis_password", "image": "redis:latest"}), "gateway.redis.image", "tag"),
     ("unknown scaling target", with_value("models.chat.scaling", {"max": 2, "target": {"waiting": 5}}), "models.chat.scaling", "waiting_requests"),
     ("slo without objectives", with_value("models.chat.scaling", {"max": 2, "preset": "slo"}), "models.chat.scaling", "objectives"),
     ("Secrets Manager without AWS", with_value("secrets", {"source": "secrets-manager"}), "secrets.source", "cluster.kind eks"),
@@ -172,5 +176,6 @@ def test_a_secret_in_clear_in_a_file_is_an_error_and_a_missing_one_only_a_warnin
     assert findings == {
         "llmserve:openai_api_key": Severity.ERROR,
         "llmserve:gateway_master_key": Severity.WARNING,
+        "llmserve:redis_password": Severity.WARNING,
         "llmserve:tenant_keys": Severity.WARNING,
     }
