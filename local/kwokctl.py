@@ -16,6 +16,8 @@ SERVICE_CIDR = "10.96.0.0/16"
 """Room for 65,000 Services; the API server's own default ends at 254."""
 SCALER_PERIOD = "5s"
 """How often autoscalers look; at the default 15 s the first `up` would wait half a minute for their least."""
+ALONE = {"key": "leader-elect", "value": "false"}
+"""There is one of each, so it need not write every two seconds that it leads."""
 COLLECT_OFTEN = {"name": "GOGC", "value": "40"}
 """Memory for a little time: the heap may grow by less than the usual 100 % before it is collected."""
 
@@ -62,10 +64,13 @@ def configuration(programs: Path, listen: dict[str, int], pki: Path) -> dict[str
             },
             {
                 "name": "kube-controller-manager",
-                "extraArgs": [{"key": "horizontal-pod-autoscaler-sync-period", "value": SCALER_PERIOD}],
+                "extraArgs": [
+                    {"key": "horizontal-pod-autoscaler-sync-period", "value": SCALER_PERIOD},
+                    ALONE,
+                ],
                 "extraEnvs": [COLLECT_OFTEN],
             },
-            {"name": "kube-scheduler", "extraEnvs": [COLLECT_OFTEN]},
+            {"name": "kube-scheduler", "extraArgs": [ALONE], "extraEnvs": [COLLECT_OFTEN]},
             {
                 "name": "kwok-controller",
                 "extraArgs": [

@@ -46,7 +46,7 @@ class Images:
         for number, row in enumerate(self._rows):
             if found := re.fullmatch(row["match"], name):
                 return self._image(self._folder / str(number), row, found.groupdict())
-        allowed = ", ".join(row["match"] for row in self._rows)
+        allowed = ", ".join(row["name"] for row in self._rows)
         raise ImageError(f"image {name} stands for no local program; the laptop runs these only: {allowed}")
 
     def _image(self, folder: Path, row: Json, groups: Mapping[str, str | None]) -> Image:

@@ -84,7 +84,7 @@ def test_an_unknown_image_is_refused_with_the_list(tmp_path: Path) -> None:
 
 def test_a_program_that_is_not_installed_is_named(tmp_path: Path) -> None:
     table = tmp_path / "images.yaml"
-    table.write_text("images: [{match: x, programs: {p: [/nonexistent/p]}, entrypoint: [p]}]")
+    table.write_text("images: [{name: x, match: x, programs: {p: [/nonexistent/p]}, entrypoint: [p]}]")
     with pytest.raises(ImageError, match="p: /nonexistent/p is not there"):
         Images(table, tmp_path, {}).find("x")
 

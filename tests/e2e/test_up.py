@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,19 +19,20 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
-from rich.console import Console
+import requests
 
-from local import litellm_environment, ports, process_node, processes
-from local.layout import find
+from local import ports, process_node, processes
 from local.load import Load, Plan, Target
 from local.load_report import Ask
 from local.node.process import MARK
-from tests.engine.checkout import Checkout, make_checkout
-from tests.stack_files import ROOT
+from tests.e2e.laptop_stack import make_laptop, until
+from tests.engine.checkout import Checkout
 
 APPLY_TO_TOKEN_SECONDS = 20
 REQUESTS, RATE = 500, 12.5
-"""Over 40 s: within the tenant's 600 a minute at each of two gateways."""
+"""Over 40 s: within the tenant's 600 a minute."""
+IDLE_MIB, IDLE_CORES = 1536, 0.10
+IDLE_SECONDS = 30
 
 
 class Laptop(NamedTuple):
@@ -42,11 +44,7 @@ class Laptop(NamedTuple):
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
-    layout = find(ROOT)
-    assert layout is not None
-    litellm_environment.install(layout, Console())
-    made = make_checkout(tmp_path_factory.mktemp("laptop"), layout.programs)
-    made.layout.litellm.symlink_to(layout.litellm)
+    made = make_laptop(tmp_path_factory.mktemp("laptop"))
     try:
         yield Laptop(made, made.run("up"))
     finally:
@@ -107,7 +105,7 @@ def test_status_tells_programs_how_to_reach_everything(laptop: Laptop) -> None:
         ("chat", "qwen3-8b-fp8"): 1,
         ("summary", "llama3-8b"): 1,
         ("small", "qwen3-4b"): 1,
-        (None, None): 2,
+        (None, None): 4,  # two gateways, Prometheus, Redis
     }
     for pod in found["pods"]:
         assert (pod["ready"], pod["restarts"]) == (True, 0), pod
@@ -168,6 +166,44 @@ def binomial_interval(trials: int, share: float, confidence: float) -> tuple[int
     return low, high
 
 
+def test_prometheus_sees_the_versions_and_the_gateways_by_name(laptop: Laptop) -> None:
+    url = status(laptop.checkout)["prometheus"]["local_url"]
+
+    def seen() -> Counter[tuple[str, str]]:
+        answer = requests.get(f"{url}/api/v1/query", params={"query": "up == 1"}, timeout=5).json()
+        labels = [row["metric"] for row in answer["data"]["result"]]
+        return Counter((row["app_kubernetes_io_name"], row["app_kubernetes_io_instance"]) for row in labels)
+
+    until(lambda: seen()["gateway", "gateway"] == 2, 20, "not both gateways are scraped")
+    assert seen() == {
+        ("engine", "chat-qwen3-8b"): 1,
+        ("engine", "chat-qwen3-8b-fp8"): 1,
+        ("engine", "summary-llama3-8b"): 1,
+        ("gateway", "gateway"): 2,
+        ("prometheus", "prometheus"): 1,
+    }, "Ollama has no metrics"
+    query = {"query": "sum by (llmserve_dev_version) (vllm:request_success_total)"}
+    rows = requests.get(f"{url}/api/v1/query", params=query, timeout=5).json()["data"]["result"]
+    assert {row["metric"]["llmserve_dev_version"] for row in rows} == {"qwen3-8b", "qwen3-8b-fp8"}
+
+
+def test_both_gateways_count_a_tenants_limit_together(laptop: Laptop) -> None:
+    """Each gateway alone would let all of these through; in which minute a request counts is LiteLLM's."""
+    found = status(laptop.checkout)
+    key = (laptop.checkout.layout.keys / "batch").read_text(encoding="utf-8").strip()
+    gateways = [pod["address"] for pod in found["pods"] if pod["name"].startswith("gateway-")]
+    body = {"model": "chat", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}
+
+    def ask(gateway: str) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        url = f"{gateway}/v1/chat/completions"
+        return requests.post(url, json=body, headers=headers, timeout=30).status_code
+
+    time.sleep(60 - time.time() % 60)  # a minute of their own
+    codes = Counter(ask(gateways[number % 2]) for number in range(80))
+    assert codes == {200: 60, 429: 20}, "the stack file allows 60 a minute"
+
+
 def test_a_second_up_changes_nothing_and_one_after_a_crash_of_the_node_mends_it(laptop: Laptop) -> None:
     checkout = laptop.checkout
     before = [pod["pid"] for pod in status(checkout)["pods"]]
@@ -188,6 +224,23 @@ def test_a_second_up_changes_nothing_and_one_after_a_crash_of_the_node_mends_it(
     assert all(pod["ready"] and pod["restarts"] == 1 for pod in status(checkout)["pods"])
 
 
+def test_the_stack_costs_little_while_nobody_asks(laptop: Laptop) -> None:
+    """Memory is proportional set size, so that what processes share counts once."""
+    running = ours(laptop.checkout)
+    before, begun = sum(map(_cpu_seconds, running)), time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    cores = (sum(map(_cpu_seconds, running)) - before) / (time.monotonic() - begun)
+    memory = {process.pid: process.memory_full_info().pss / 2**20 for process in running}
+    print(f"idle: {sum(memory.values()):.0f} MiB, {cores:.3f} cores, {len(running)} processes")
+    assert sum(memory.values()) <= IDLE_MIB, {p.name(): round(memory[p.pid]) for p in running}
+    assert cores <= IDLE_CORES
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def test_down_leaves_no_process_no_port_and_no_file(laptop: Laptop) -> None:
     checkout = laptop.checkout
     layout = checkout.layout
@@ -203,5 +256,5 @@ def test_down_leaves_no_process_no_port_and_no_file(laptop: Laptop) -> None:
     assert ours(checkout) == []
     assert used
     assert all(ports.is_free(port) for port in used)
-    assert sorted(path.name for path in layout.state.iterdir()) == ["bin", "litellm"]
+    assert sorted(path.name for path in layout.state.iterdir()) == ["bin", "litellm", "redis"]
     assert list(checkout.home.iterdir()) == [], "nothing was written outside .local"

@@ -7,10 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from local import litellm_environment, redis_program
 from local.kubectl import Kubectl
+from local.layout import find
 from local.load import Load, Plan, Target
 from local.load_report import Ask
-from tests.engine.checkout import Checkout
+from tests.engine.checkout import Checkout, make_checkout
+from tests.stack_files import ROOT
 
 NAMESPACE = "llmserve"
 RATE = 10
@@ -20,6 +25,18 @@ MIX = (SHORT, SHORT, Ask(True, 30), SHORT, SHORT, Ask(True, 60))
 SETTLE_SECONDS = 2
 POLL_SECONDS = 0.5
 Report = dict[str, Any]
+
+
+def make_laptop(folder: Path) -> Checkout:
+    """A checkout that shares the repository's programs, LiteLLM and Redis, as they take minutes to make."""
+    shared = find(ROOT)
+    assert shared is not None
+    litellm_environment.install(shared, Console())
+    redis_program.install(shared, Console())
+    made = make_checkout(folder, shared.programs)
+    made.layout.litellm.symlink_to(shared.litellm)
+    made.layout.redis.symlink_to(shared.redis)
+    return made
 
 
 class Stack:

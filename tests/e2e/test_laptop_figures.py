@@ -13,25 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from local import litellm_environment
-from local.layout import find
 from local.load_report import NOBODY, Ask
-from tests.engine.checkout import make_checkout
-from tests.figures.laptop_stack import RATE, SHORT, Stack, lost, until
-from tests.stack_files import ROOT
+from tests.e2e.laptop_stack import RATE, SHORT, Stack, lost, make_laptop, until
 
 API_SERVER_AWAY_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    layout = find(ROOT)
-    assert layout is not None
-    litellm_environment.install(layout, Console())
-    checkout = make_checkout(tmp_path_factory.mktemp("laptop"), layout.programs)
-    checkout.layout.litellm.symlink_to(layout.litellm)
+    checkout = make_laptop(tmp_path_factory.mktemp("laptop"))
     own = Path(__file__).with_name("laptop_figures.yaml").read_text(encoding="utf-8")
     checkout.layout.stack_file("local").write_text(own, encoding="utf-8")
     try:
@@ -192,4 +183,16 @@ def test_the_autoscaler_follows_the_queue_from_one_to_three_and_back_and_nothing
         rate=3,
         mix=(SHORT,),
     )
+    assert lost(report) == {}
+
+
+def test_the_autoscaler_reads_latency_from_prometheus_as_an_external_metric(stack: Stack) -> None:
+    def pressure() -> float | None:
+        scaler = json.loads(stack.run("get", "hpa", "chat-one", "-o", "json"))
+        for metric in scaler["status"].get("currentMetrics") or []:
+            if metric["type"] == "External":
+                return float(metric["external"]["current"]["value"].removesuffix("m"))
+        return None
+
+    report = stack.load_during(lambda: until(pressure, 60, "no pressure above 0"))
     assert lost(report) == {}
