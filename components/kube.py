@@ -1,10 +1,10 @@
 """The only place where a manifest becomes a resource."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pulumi
-from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac
+from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac, storage
 
 from components.spec import Manifest
 
@@ -17,6 +17,7 @@ _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
     ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
+    ("storage.k8s.io/v1", "StorageClass"): storage.v1.StorageClass,
     ("v1", "ConfigMap"): core.v1.ConfigMap,
     ("v1", "LimitRange"): core.v1.LimitRange,
     ("v1", "Namespace"): core.v1.Namespace,
@@ -64,20 +65,25 @@ def register_all(
     name: str,
     manifests: Mapping[str, Manifest],
     namespace: pulumi.Input[str],
+    kinds_from: Sequence[pulumi.Resource] = (),
 ) -> dict[str, pulumi.CustomResource]:
     """Register manifests as `<name>-<key>` in their order.
 
     A workload also waits for what its pods need before they start, which no value of its own carries. It must
-    not wait for its Service: that is ready only once a pod is.
+    not wait for its Service: that is ready only once a pod is. What is of no kind of Kubernetes' own waits
+    for `kinds_from`, which bring its kind.
     """
     resources: dict[str, pulumi.CustomResource] = {}
     for key, manifest in manifests.items():
         workload = manifest["kind"] in _WORKLOADS
         before = [made for other, made in resources.items() if manifests[other]["kind"] in _NEEDED_BY_PODS]
+        foreign = (manifest["apiVersion"], manifest["kind"]) not in _CLASSES
         resources[key] = register(
             f"{name}-{key}",
             placed(manifest, namespace),
-            pulumi.ResourceOptions(parent=parent, depends_on=before if workload else None),
+            pulumi.ResourceOptions(
+                parent=parent, depends_on=[*(before if workload else ()), *(kinds_from if foreign else ())]
+            ),
         )
     return resources
 

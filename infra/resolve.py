@@ -21,6 +21,7 @@ from components.spec import (
     SecretKey,
     VersionSpec,
 )
+from infra.resolve_charts import charts_prometheus_url, cluster_facts
 from infra.stackfile.base import Settings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
@@ -147,10 +148,11 @@ def scaling_of(settings: StackSettings, model: ServedModelSettings, engine: Engi
 
 
 def prometheus_url(settings: StackSettings) -> str | None:
-    """Where series of this stack are asked for: the cluster's Prometheus, else our own."""
-    if settings.observability.prometheus_url or settings.observability.prometheus is None:
-        return settings.observability.prometheus_url
-    return f"http://{prometheus_manifests.NAME}.{settings.namespace}.svc:{prometheus_config.PORT}"
+    """Where series of this stack are asked for: as said, else our own Prometheus, else the chart's."""
+    said, own = settings.observability.prometheus_url, settings.observability.prometheus
+    if said is None and own is not None:
+        return f"http://{prometheus_manifests.NAME}.{settings.namespace}.svc:{prometheus_config.PORT}"
+    return said or charts_prometheus_url(settings, cluster_facts(settings))
 
 
 def _version_spec(

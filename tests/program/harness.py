@@ -13,6 +13,18 @@ from pulumi.runtime import mocks, settings, stack
 from pulumi.runtime.config import set_all_config
 
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
+AWS_OUTPUTS: dict[str, dict[str, Any]] = {
+    "aws:eks/cluster:Cluster": {
+        "endpoint": "https://cluster.example",
+        "certificateAuthority": {"data": "Y2VydGlmaWNhdGU="},
+        "vpcConfig": {"clusterSecurityGroupId": "sg-of-the-cluster"},
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+}
+"""What AWS adds to an input of the same name or as an output, once a resource is made. All get an ARN."""
+
+Invoke = Callable[[dict[str, Any]], dict[str, Any]]
+"""What a provider's function answers to its arguments."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +98,31 @@ class _Workers(ThreadPoolExecutor):
             loop.close()
 
 
-class _NoInvokes(mocks.Mocks):
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
-        raise AssertionError(f"unexpected invoke of {args.token}")
+class _Mocks(mocks.Mocks):
+    def __init__(self, invokes: Mapping[str, Invoke]) -> None:
+        self._invokes = invokes
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        if args.token not in self._invokes:
+            raise AssertionError(f"unexpected invoke of {args.token}")
+        assert "pulumi:providers:" in args.provider, f"{args.token} is on a default provider"
+        return self._invokes[args.token](args.args)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         state = dict(args.inputs)
         if args.typ.startswith("kubernetes:"):  # the provider names what has no name, in preview too
             state["metadata"] = {"name": f"{args.name}-1a2b3c4d", **state.get("metadata", {})}
+        if args.typ.startswith("aws:") and not pulumi.runtime.is_dry_run():
+            state["arn"] = f"arn:aws:test:::{args.name}"
+            state.setdefault("name", f"{args.name}-1a2b3c4")
+            for key, value in AWS_OUTPUTS.get(args.typ, {}).items():
+                state[key] = {**state.get(key, {}), **value} if isinstance(value, dict) else value
         return f"{args.name}-id", state
 
 
 class _Recorder(mocks.MockMonitor):
-    def __init__(self, deployment: Deployment) -> None:
-        super().__init__(_NoInvokes())
+    def __init__(self, deployment: Deployment, invokes: Mapping[str, Invoke]) -> None:
+        super().__init__(_Mocks(invokes))
         self._deployment = deployment
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
@@ -133,10 +156,12 @@ def deploy(
     *,
     preview: bool = False,
     clear: Mapping[str, Any] | None = None,
+    invokes: Mapping[str, Invoke] | None = None,
 ) -> Deployment:
     """Run `program` once with a fresh event loop, monitor and config; raises what the program raises.
 
     `config` values and `secrets` are without the `llmserve:` prefix; `clear` are keys given without --secret.
+    `invokes` answers functions by token; any other call fails, and so does one on a default provider.
     """
     deployment = Deployment()
     everything = {**config, **secrets, **(clear or {})}
@@ -144,7 +169,7 @@ def deploy(
     workers = _Workers()
     loop.set_default_executor(workers)
     asyncio.set_event_loop(loop)
-    recorder = _Recorder(deployment)
+    recorder = _Recorder(deployment, invokes or {})
     mocks.set_mocks(recorder.mocks, project="llmserve", stack="test", preview=preview, monitor=recorder)
     set_all_config(
         {f"llmserve:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in everything.items()},
