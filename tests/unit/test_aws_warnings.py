@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.settings import check_settings
+from infra.checking import check_settings
 from planner.finding import Severity
 from tests.stack_files import eks_valid, valid, with_value
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.secret_keys import check_secrets, required_secrets
-from infra.settings import check_settings, check_stack_file
+from infra.checking import check_settings, check_stack_file
 from planner.finding import Severity
 from tests.stack_files import ROOT, STACKS, stack_config, valid, with_value, without
 
