@@ -19,7 +19,7 @@ from components.naming import POOL_LABEL
 from local import kubeconfig, kwokctl, ports, processes
 from local.errors import LocalError
 from local.kubectl import Kubectl, cache_environment
-from local.nodes import NodeSpec, fake_node_manifest, is_fake
+from local.nodes import NodeSpec, fake_node_manifest, fake_volumes, is_fake
 
 CONTEXT = "llmserve-local"
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
@@ -180,7 +180,7 @@ def _apply_nodes(kubectl: Kubectl, nodes: Sequence[NodeSpec]) -> None:
         # kwok would wait for the end of a lease that another still holds.
         kubectl.run("delete", "lease", *sorted(gone), "--namespace=kube-node-lease", "--ignore-not-found")
     if manifests:
-        kubectl.apply(*manifests)
+        kubectl.apply(*manifests, *fake_volumes())
         kubectl.apply(*manifests, subresource="status")
         names = [node.name for node in nodes]
         kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "nodes", *names)
