@@ -18,8 +18,10 @@ SCALER_PERIOD = "2s"
 """How often autoscalers look; at the default 15 s the first `up` would wait two periods for their least."""
 
 
-def configuration(programs: Path, listen: dict[str, int], pki: Path) -> dict[str, Any]:
+def configuration(programs: Path, listen: dict[str, int], pki: Path, tokens: Path) -> dict[str, Any]:
     """Return kwokctl's configuration; `pki` is where kwokctl keeps the cluster's certificates. Pure.
+
+    `tokens` is the API server's file of static tokens, for kubeconfigs that run `aws eks get-token`.
 
     `override` replaces an argument kwokctl sets and drops one it does not set: new ones go without it.
     No `KwokConfiguration` and no Stage may be added: the first makes kwok exit silently, the second drops
@@ -54,6 +56,7 @@ def configuration(programs: Path, listen: dict[str, int], pki: Path) -> dict[str
                 "name": "kube-apiserver",
                 "extraArgs": [
                     {"key": "service-cluster-ip-range", "value": SERVICE_CIDR},
+                    {"key": "token-auth-file", "value": str(tokens)},
                     *api_server_flags(pki),
                 ],
             },

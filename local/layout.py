@@ -45,6 +45,11 @@ class Layout:
         return self.state / "plugins"
 
     @property
+    def cloud(self) -> Path:
+        """The account of the aws stand-in: what it was asked to make."""
+        return self.state / "cloud"
+
+    @property
     def backend(self) -> Path:
         """Pulumi's state of the laptop's stacks."""
         return self.state / "backend"

@@ -51,7 +51,7 @@ def engine_environment(
         layout.state.mkdir(parents=True, exist_ok=True)
         if not layout.programs.exists():
             layout.programs.symlink_to(programs)
-        environment = with_plugins(layout, laptop_environment(layout), Plugins(False, False))
+        environment = with_plugins(layout, laptop_environment(layout), Plugins(False, False, False))
         return environment | {"KUBECONFIG": str(control_plane.kubeconfig)}
 
     return make

@@ -1,4 +1,4 @@
-"""The stand-in's data: `catalogue.yaml` says how each resource type behaves, `rules.yaml` what AWS refuses."""
+"""The stand-in's data: catalogue.yaml says how each resource type behaves, rules.yaml what AWS refuses."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -7,34 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
-
-PACKAGE = "local.providers.aws"
+from pydantic import BaseModel
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Autoname(_Row):
-    """How a missing name is made."""
-
-    property: str = "name"
-    max: int = 255
-    prefix: str = ""
-    lower: bool = False
-
-
-class Holders(_Row):
-    """Who keeps an object from being deleted."""
-
-    types: list[str]
-    error: str
-    """AWS's word for the refusal."""
-
-
-class Behaviour(_Row):
-    """How a resource type behaves. The columns are explained at the head of catalogue.yaml."""
+class Behaviour(BaseModel, frozen=True, extra="forbid"):
+    """How a resource type behaves; the columns are explained at the head of catalogue.yaml."""
 
     api: str = ""
     create: str = ""
@@ -46,22 +23,30 @@ class Behaviour(_Row):
     id: str
     arn: str = ""
     outputs: dict[str, Any] = {}
-    autoname: Autoname | None = None
-    held_by: Holders | None = None
+    name: str = ""
+    name_max: int = 255
+    name_prefix: str = ""
+    delete_first: bool = False
+    held_by: list[str] = []
+    held: str = ""
     revises: bool = False
 
 
-class Rule(_Row):
-    """A table rule: an input's values, or inputs that exclude each other."""
+class Rule(BaseModel, frozen=True, extra="forbid"):
+    """What an input must be, or how inputs go together; explained at the head of rules.yaml."""
 
     type: str
-    input: str = ""
-    values: list[str | int] | None = None
-    range: tuple[int, int] | None = None
-    pattern: str | None = None
-    together: list[str] | None = Field(default=None, description="At most one of these may be given.")
-    exactly_one: list[str] | None = None
+    within: str = ""
     when: dict[str, Any] = {}
+    input: str = ""
+    kind: str = ""
+    values: list[str | int] = []
+    range: tuple[int, int] | None = None
+    pattern: str = ""
+    exactly_one: list[str] = []
+    at_most_one: list[str] = []
+    rising: list[str] = []
+    alike: list[str] = []
     forbids: list[str] = []
     needs: list[str] = []
     fix: str
@@ -71,8 +56,9 @@ class Rule(_Row):
 @cache
 def behaviours() -> Mapping[str, Behaviour]:
     """Return every resource type the stand-in knows, by token."""
-    rows = _read("catalogue.yaml")["types"]
-    return MappingProxyType({token: Behaviour(**row) for token, row in rows.items()})
+    return MappingProxyType(
+        {token: Behaviour(**row) for token, row in _read("catalogue.yaml")["types"].items()}
+    )
 
 
 @cache
@@ -85,12 +71,11 @@ def rules() -> Mapping[str, list[Rule]]:
 
 
 @cache
-def known_values() -> Mapping[str, list[str]]:
-    """Return lists that rules share, such as the names of EKS add-ons."""
-    lists: dict[str, list[str]] = _read("rules.yaml")["lists"]
-    return MappingProxyType(lists)
+def id_prefixes() -> Mapping[str, list[str]]:
+    """Return how the ids begin that an input of this name takes."""
+    return MappingProxyType(_read("rules.yaml")["id_prefixes"])
 
 
 @cache
 def _read(name: str) -> Any:
-    return yaml.safe_load(files(PACKAGE).joinpath(name).read_text(encoding="utf-8"))
+    return yaml.safe_load(files("local.providers.aws").joinpath(name).read_text(encoding="utf-8"))
