@@ -21,12 +21,11 @@ from components.naming import POOL_LABEL
 from local import kubeconfig, kwokctl, ports, processes
 from local.errors import LocalError
 from local.kubectl import Kubectl, cache_environment
+from local.layout import EKS_TOKENS
 from local.nodes import NodeSpec, fake_node_manifest, is_fake
 from local.private import write_private
 
 CONTEXT = "llmserve-local"
-TOKENS = "eks-tokens.csv"
-"""File in the state folder: the token that the aws stand-in's `aws eks get-token` prints, and its user."""
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
 
 
@@ -84,7 +83,7 @@ def stop(state: Path, programs: Path) -> list[str]:
         _stop_all(state)
         shutil.rmtree(_work_folder(state), ignore_errors=True)
         shutil.rmtree(state / "kubectl-cache", ignore_errors=True)
-        for name in ("kubeconfig", "ports.json", TOKENS):
+        for name in ("kubeconfig", "ports.json", EKS_TOKENS):
             (state / name).unlink(missing_ok=True)
     (state / "cluster.lock").unlink(missing_ok=True)
     return running
@@ -105,11 +104,19 @@ def write_kubeconfig(state: Path, context: str, path: Path) -> None:
     kubeconfig.write(path, context, _server(state) or "", _cluster_folder(state) / "pki")
 
 
-def keep_nodes(kubectl: Kubectl, selector: str, manifests: Sequence[Mapping[str, Any]]) -> None:
-    """Make the nodes that match a label selector exactly these fake ones, and wait until they are Ready."""
+def keep_nodes(
+    kubectl: Kubectl, selector: str, manifests: Sequence[Mapping[str, Any]], *, drain: bool = False
+) -> None:
+    """Make the nodes that match a label selector exactly these fake ones, and wait until they are Ready.
+
+    With `drain` the pods leave first; a pod whose node is simply gone stays for most of a minute.
+    """
     wanted = [manifest["metadata"]["name"] for manifest in manifests]
     present = kubectl.list("nodes", "-l", selector)
     gone = {n["metadata"]["name"] for n in present if n["metadata"]["name"] not in wanted or not is_fake(n)}
+    if gone and drain:
+        flags = ("--force", "--ignore-daemonsets", "--delete-emptydir-data", "--disable-eviction")
+        kubectl.run("drain", *flags, "--grace-period=0", "--timeout=50s", *sorted(gone))
     if gone:
         kubectl.run("delete", "node", *sorted(gone))
         # kwok would wait for the end of a lease that another still holds.
@@ -135,8 +142,8 @@ def _create(state: Path, programs: Path) -> None:
     listen = ports.remembered(kept) or ports.choose(str(state))
     ports.require_free(listen, kept)
     ports.remember(kept, listen)
-    if not (state / TOKENS).is_file():
-        write_private(state / TOKENS, f"{secrets.token_urlsafe(32)},eks-user,eks-user,system:masters\n")
+    if not (state / EKS_TOKENS).is_file():
+        write_private(state / EKS_TOKENS, f"{secrets.token_urlsafe(32)},eks-user,eks-user,system:masters\n")
     work.mkdir(exist_ok=True)
     (_cluster_folder(state) / "kwok.yaml").unlink(missing_ok=True)
     shutil.rmtree(_cluster_folder(state) / "bin", ignore_errors=True)
@@ -157,7 +164,7 @@ def _create(state: Path, programs: Path) -> None:
 
 
 def _configuration(state: Path, programs: Path, listen: dict[str, int]) -> str:
-    pki, tokens = _cluster_folder(state) / "pki", state / TOKENS
+    pki, tokens = _cluster_folder(state) / "pki", state / EKS_TOKENS
     return json.dumps(kwokctl.configuration(programs.resolve(), listen, pki, tokens))
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 KEPT_BY_DOWN = ("bin", "go", "litellm")
 """What `down` leaves in `.local`: the programs, which take minutes to build, Go and LiteLLM."""
 
+EKS_TOKENS = "eks-tokens.csv"
+"""Beside the control plane's kubeconfig: the token that the aws stand-in's `aws eks get-token` prints."""
+
 
 @dataclass(frozen=True)
 class Layout:

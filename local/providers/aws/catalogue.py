@@ -3,70 +3,34 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
-
-class Behaviour(BaseModel, frozen=True, extra="forbid"):
-    """How a resource type behaves; the columns are explained at the head of catalogue.yaml."""
-
-    api: str = ""
-    create: str = ""
-    update: list[str] = []
-    inside: list[str] = []
-    names: dict[str, str] = {}
-    in_place: list[str] = []
-    replace: list[str] = []
-    id: str
-    arn: str = ""
-    outputs: dict[str, Any] = {}
-    name: str = ""
-    name_max: int = 255
-    name_prefix: str = ""
-    delete_first: bool = False
-    held_by: list[str] = []
-    held: str = ""
-    revises: bool = False
-
-
-class Rule(BaseModel, frozen=True, extra="forbid"):
-    """What an input must be, or how inputs go together; explained at the head of rules.yaml."""
-
-    type: str
-    within: str = ""
-    when: dict[str, Any] = {}
-    input: str = ""
-    kind: str = ""
-    values: list[str | int] = []
-    range: tuple[int, int] | None = None
-    pattern: str = ""
-    exactly_one: list[str] = []
-    at_most_one: list[str] = []
-    rising: list[str] = []
-    alike: list[str] = []
-    forbids: list[str] = []
-    needs: list[str] = []
-    fix: str
-    source: str
+Row = SimpleNamespace
+"""A row of a table, completed with the table's defaults, which say what columns there are."""
 
 
 @cache
-def behaviours() -> Mapping[str, Behaviour]:
-    """Return every resource type the stand-in knows, by token."""
-    return MappingProxyType(
-        {token: Behaviour(**row) for token, row in _read("catalogue.yaml")["types"].items()}
-    )
+def behaviours() -> Mapping[str, Row]:
+    """Return every resource type the stand-in knows, by token; explained at the head of catalogue.yaml."""
+    data = _read("catalogue.yaml")
+    return MappingProxyType({token: Row(**data["defaults"] | row) for token, row in data["types"].items()})
 
 
 @cache
-def rules() -> Mapping[str, list[Rule]]:
-    """Return the table rules by token."""
-    found: dict[str, list[Rule]] = {}
-    for row in _read("rules.yaml")["rules"]:
-        found.setdefault(row["type"], []).append(Rule(**row))
+def functions() -> Mapping[str, Any]:
+    """Return what functions answer, by token."""
+    return MappingProxyType(_read("catalogue.yaml")["functions"])
+
+
+@cache
+def rules() -> Mapping[str, list[Row]]:
+    """Return the table rules by token; explained at the head of rules.yaml."""
+    data, found = _read("rules.yaml"), dict[str, list[Row]]()
+    for row in data["rules"]:
+        found.setdefault(row["type"], []).append(Row(**data["defaults"] | row))
     return MappingProxyType(found)
 
 

@@ -16,35 +16,37 @@ from local.providers.protocol import Json, PluginError
 SUBNET, CLUSTER = "aws:ec2/subnet:Subnet", "aws:eks/cluster:Cluster"
 
 
+def kubeconfig() -> Path:
+    """Return how the local control plane is reached; its tokens lie beside it."""
+    return Path(os.environ.get("KUBECONFIG", "kubeconfig")).resolve()
+
+
 class Cloud:
-    """All objects, by type token and id."""
+    """All objects, by type token and id; a record has `inputs`, `outputs`, `seed` and `revision`."""
 
     def __init__(self) -> None:
         if not os.environ.get(CLOUD_FOLDER):
-            raise PluginError(
-                f"{CLOUD_FOLDER} is not set: use the commands of this repository; see docs/stand-ins.md"
-            )
+            raise PluginError(f"{CLOUD_FOLDER} is not set: use this repository's commands")
         self._folder = Path(os.environ[CLOUD_FOLDER])
 
     def get(self, token: str, object_id: str) -> Json | None:
-        """Return an object: `inputs`, `outputs`, `seed`, `revision`."""
+        """Return an object's record."""
         path = self._path(token, object_id)
         found: Json | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         return found
 
     def all(self, token: str) -> Iterator[tuple[str, Json]]:
-        """Return the objects of a type with their ids."""
+        """Return the records of a type with their ids."""
         for path in sorted(self._path(token, "").parent.glob("*.json")):
             record = json.loads(path.read_text(encoding="utf-8"))
             yield record["id"], record
 
     def put(self, token: str, object_id: str, **record: Any) -> None:
-        """Write an object."""
-        text = json.dumps({"id": object_id, **record}, indent=1)
-        write_private(self._path(token, object_id), text)
+        """Write an object's record."""
+        write_private(self._path(token, object_id), json.dumps({"id": object_id, **record}, indent=1))
 
     def delete(self, token: str, object_id: str) -> None:
-        """Delete an object; raise PluginError, as AWS does, while others hold it."""
+        """Delete an object's record; raise PluginError, as AWS does, while others hold the object."""
         for other in behaviours()[token].held_by:
             for name, record in self.all(other):
                 if json.dumps(object_id) in json.dumps(record["inputs"]):
@@ -54,21 +56,16 @@ class Cloud:
 
     def require_free(self, token: str, object_id: str, inputs: Json) -> None:
         """Raise PluginError, as AWS does, if a new object cannot be: its name or addresses are taken."""
+        cluster = inputs.get("clusterName")
         if self.get(token, object_id):
             raise PluginError(f"AlreadyExists: {object_id}; import it, or choose another name")
-        cluster = inputs.get("clusterName")
         if cluster and not self.get(CLUSTER, cluster):
             raise PluginError(f"ResourceNotFoundException: No cluster found for name: {cluster}.")
-        if token == SUBNET and inputs.get("cidrBlock"):
-            mine = ipaddress.ip_network(inputs["cidrBlock"])
-            for name, other in self.all(SUBNET):
-                theirs = other["inputs"]
-                if theirs["vpcId"] == inputs["vpcId"] and mine.overlaps(
-                    ipaddress.ip_network(theirs["cidrBlock"])
-                ):
-                    raise PluginError(
-                        f"InvalidSubnet.Conflict: {mine} overlaps {theirs['cidrBlock']} of {name}"
-                    )
+        for name, other in self.all(SUBNET) if token == SUBNET else ():
+            blocks = (each.get("cidrBlock") or "0.0.0.0/32" for each in (inputs, other["inputs"]))
+            ours, theirs = map(ipaddress.IPv4Network, blocks)
+            if other["inputs"]["vpcId"] == inputs["vpcId"] and ours.overlaps(theirs):
+                raise PluginError(f"InvalidSubnet.Conflict: {ours} overlaps {theirs} of {name}")
 
     def _path(self, token: str, object_id: str) -> Path:
         _, module, kind = token.split(":")

@@ -3,9 +3,8 @@
 import json
 import sys
 
-from local.providers.aws.cloud import CLUSTER, Cloud
-from local.providers.aws.machines import token
-from local.providers.protocol import PluginError
+from local.layout import EKS_TOKENS
+from local.providers.aws.cloud import CLUSTER, Cloud, kubeconfig
 
 
 def main() -> None:
@@ -14,15 +13,8 @@ def main() -> None:
     if arguments[:2] != ["eks", "get-token"] or "--cluster-name" not in arguments:
         sys.exit("this `aws` is the llmserve stand-in: it knows `eks get-token --cluster-name NAME` only")
     name = arguments[arguments.index("--cluster-name") + 1]
-    try:
-        if not Cloud().get(CLUSTER, name):
-            sys.exit(f"ResourceNotFoundException: No cluster found for name: {name}.")
-    except PluginError as error:
-        sys.exit(str(error))
-    credential = {
-        "apiVersion": "client.authentication.k8s.io/v1beta1",
-        "kind": "ExecCredential",
-        "spec": {},
-        "status": {"token": token()},
-    }
-    print(json.dumps(credential))
+    if not Cloud().get(CLUSTER, name):
+        sys.exit(f"ResourceNotFoundException: No cluster found for name: {name}.")
+    secret = kubeconfig().with_name(EKS_TOKENS).read_text(encoding="utf-8").split(",")[0]
+    protocol = {"apiVersion": "client.authentication.k8s.io/v1beta1", "kind": "ExecCredential"}
+    print(json.dumps({**protocol, "spec": {}, "status": {"token": secret}}))

@@ -1,18 +1,16 @@
 """EKS on the laptop: the local control plane answers for every cluster, node groups become its nodes."""
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 from components.naming import DOMAIN, POOL_LABEL
-from local.cluster import TOKENS, keep_nodes
+from local.cluster import keep_nodes
 from local.errors import LocalError
 from local.kubectl import Kubectl
 from local.nodes import CAPACITY_LABEL, NodeSpec, fake_node_manifest
-from local.providers.aws.cloud import SUBNET, Cloud
+from local.providers.aws.cloud import SUBNET, Cloud, kubeconfig
 from local.providers.protocol import Json, PluginError
 from planner.catalogue import catalogue
 
@@ -21,34 +19,16 @@ GROUP_LABEL, CLUSTER_LABEL = "eks.amazonaws.com/nodegroup", f"{DOMAIN}/cluster"
 EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
 
-def control_plane() -> Kubectl:
-    """Return kubectl for the local control plane; raise PluginError if it does not run."""
-    found = Kubectl(
-        Path(shutil.which("kubectl") or "kubectl"), Path(os.environ.get("KUBECONFIG", "kubeconfig")).resolve()
-    )
-    if not found.kubeconfig.is_file() or not found.is_ready():
-        raise PluginError("EKS needs the laptop's control plane, which does not run; see docs/stand-ins.md")
-    return found
-
-
 def cluster_outputs() -> Json:
-    """Return what a client needs to reach a cluster."""
-    entry = json.loads(control_plane().kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]
-    return {
-        "endpoint": entry["server"],
-        "certificateAuthority": {"data": entry["certificate-authority-data"]},
-    }
-
-
-def token() -> str:
-    """Return the secret by which the control plane knows `aws eks get-token`."""
-    path = Path(os.environ.get("KUBECONFIG", "kubeconfig")).resolve().parent / TOKENS
-    return path.read_text(encoding="utf-8").split(",")[0]
+    """Return what a client needs to reach a cluster; raise PluginError if no control plane runs."""
+    entry = json.loads(_control_plane().kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]
+    authority = {"data": entry["certificate-authority-data"]}
+    return {"endpoint": entry["server"], "certificateAuthority": authority}
 
 
 def manifests(cloud: Cloud, group: Json, region: str) -> list[Json]:
     """Return the nodes of a node group: as many as wanted, over the zones of its subnets."""
-    subnets = [cloud.get(SUBNET, subnet) for subnet in sorted(group["subnetIds"])]
+    subnets = [cloud.get(SUBNET, subnet) for subnet in group["subnetIds"]]
     zones = sorted({subnet["inputs"]["availabilityZone"] for subnet in subnets if subnet} or {f"{region}a"})
     size, kind = group["scalingConfig"], _instance_type(cloud, group)
     stem = re.sub(r"[^a-z0-9-]", "-", f"{group['clusterName']}-{group['nodeGroupName']}".lower())
@@ -64,38 +44,35 @@ def manifests(cloud: Cloud, group: Json, region: str) -> list[Json]:
             CLUSTER_LABEL: group["clusterName"],
             **(group.get("labels") or {}),
         }
-        taints = [{**taint, "effect": EFFECTS[taint["effect"]]} for taint in group.get("taints") or ()]
-        node["spec"]["taints"] = taints
+        taints = group.get("taints") or ()
+        node["spec"]["taints"] = [{**taint, "effect": EFFECTS[taint["effect"]]} for taint in taints]
         nodes.append(node)
     return nodes
 
 
-def apply(cloud: Cloud, group: Json, region: str) -> None:
-    """Make the nodes of a node group exactly those it wants; raise PluginError if that fails."""
-    _keep(manifests(cloud, group, region), group)
-
-
-def remove(group: Json) -> None:
-    """Remove the nodes of a node group."""
-    _keep([], group)
-
-
-def _keep(wanted: list[Json], group: Json) -> None:
+def keep(group: Json, nodes: list[Json]) -> None:
+    """Make the nodes of a node group exactly these; raise PluginError if that fails."""
     selector = f"{GROUP_LABEL}={group['nodeGroupName']},{CLUSTER_LABEL}={group['clusterName']}"
     try:
-        keep_nodes(control_plane(), selector, wanted)
+        keep_nodes(_control_plane(), selector, nodes, drain=True)
     except LocalError as error:
         raise PluginError(f"node group {group['nodeGroupName']}: {error}") from None
 
 
+def _control_plane() -> Kubectl:
+    found = Kubectl(Path(shutil.which("kubectl") or "kubectl"), kubeconfig())
+    if not found.kubeconfig.is_file() or not found.is_ready():
+        raise PluginError("EKS needs the laptop's control plane, which does not run; see docs/stand-ins.md")
+    return found
+
+
 def _instance_type(cloud: Cloud, group: Json) -> str:
-    """Return the type of a group's nodes: its first, or its launch template's."""
-    template: Any = group.get("launchTemplate") or {}
-    kinds = list(group.get("instanceTypes") or ())
+    """Return the type of a group's nodes: its first, or its launch template's, or the API's default."""
+    wanted, kinds = group.get("launchTemplate") or {}, list(group.get("instanceTypes") or ())
     for object_id, record in cloud.all(LAUNCH_TEMPLATE):
-        if template.get("id") == object_id or template.get("name") == record["inputs"]["name"]:
+        if wanted.get("id") == object_id or wanted.get("name") == record["inputs"]["name"]:
             kinds.append(record["inputs"].get("instanceType"))
-    kind = next((kind for kind in kinds if kind), "t3.medium")  # the API's default
+    kind: str = next(filter(None, kinds), "t3.medium")
     if kind not in catalogue():
         raise PluginError(f"the stand-in knows no size of {kind}: add it to planner/data/ec2_types.yaml")
-    return str(kind)
+    return kind

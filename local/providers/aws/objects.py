@@ -3,11 +3,11 @@
 import hashlib
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
-from local.providers.aws.catalogue import behaviours
+from local.providers.aws.catalogue import behaviours, functions
 from local.providers.aws.schema import resource_type
-from local.providers.protocol import UNKNOWN, Json, PluginError
+from local.providers.protocol import UNKNOWN, Json, PluginError, sealed
 
 ACCOUNT = "000000000000"
 """No account of AWS has this number: an ARN of the stand-in is seen to be one."""
@@ -16,34 +16,29 @@ MADE = "__defaults"
 """Input that lists which others were made up, as the official provider keeps it."""
 
 
-class Settings(NamedTuple):
-    """What the provider is configured with; credentials and all else change nothing here."""
-
-    region: str
-    default_tags: Json
-
-    @classmethod
-    def of(cls, arguments: Json) -> "Settings":
-        """Read a provider's arguments, whose objects arrive as JSON text. May raise PluginError."""
-        if not arguments.get("region"):
-            raise PluginError('region: is missing; give the provider a region, such as "us-west-2"')
-        tags = arguments.get("defaultTags") or {}
-        tags = json.loads(tags) if isinstance(tags, str) and tags != UNKNOWN else tags
-        return cls(arguments["region"], (tags.get("tags") or {}) if isinstance(tags, dict) else {})
+def settings(arguments: Json) -> Json:
+    """Return the region and the default tags of a provider, whose arguments arrive as JSON text."""
+    if not arguments.get("region"):
+        raise PluginError('region: is missing; give the provider a region, such as "us-west-2"')
+    tags = arguments.get("defaultTags") or "{}"
+    known = json.loads(tags) if tags != UNKNOWN else {}
+    return {"region": arguments["region"], "tags": known.get("tags") or {}}
 
 
-def completed(token: str, name: str, old: Json, new: Json, settings: Settings, seed: bytes) -> Json:
+def completed(token: str, name: str, old: Json, new: Json, defaults: Json, seed: bytes) -> Json:
     """Return inputs with what the official provider adds: region, all tags, a name. May raise PluginError.
 
-    A made name is kept as long as `old` has it.
+    `defaults` are the provider's `settings`. A made name is kept as long as `old` has it.
     """
-    sdk, behaviour, inputs = resource_type(token), behaviours()[token], dict(new)
+    sdk, inputs = resource_type(token), dict(new)
+    if token not in behaviours():
+        raise PluginError("the stand-in does not know this resource: add a row to its catalogue.yaml")
+    behaviour, key = behaviours()[token], behaviours()[token].name
     if sdk and "region" in sdk.inputs.types:
-        inputs["region"] = new.get("region") or settings.region
+        inputs["region"] = new.get("region") or defaults["region"]
     if sdk and "tagsAll" in sdk.outputs:
         tags = new.get("tags") or {}
-        inputs["tagsAll"] = {**settings.default_tags, **tags} if isinstance(tags, dict) else tags
-    key = behaviour.name
+        inputs["tagsAll"] = {**defaults["tags"], **tags} if isinstance(tags, dict) else tags
     if key and not new.get(key) and not new.get(f"{key}Prefix"):
         made = f"{behaviour.name_prefix}{name}-{hashlib.sha256(seed).hexdigest()[:RANDOM_DIGITS]}"
         made = old[key] if key in old.get(MADE, ()) else made.lower() if key == "bucket" else made
@@ -60,8 +55,7 @@ def identified(token: str, inputs: Json, region: str, seed: str, revision: int =
     values = {"path": "/", "region": region, "account": ACCOUNT, "revision": revision, **inputs}
     values["id"] = _filled(behaviour.id, values, seed)
     made = behaviour.outputs | ({"arn": behaviour.arn} if behaviour.arn else {})
-    outputs: Json = _merged(seen(inputs), _filled(made, values, seed))
-    return values["id"], outputs
+    return values["id"], _merged(seen(inputs), _filled(made, values, seed))
 
 
 def foreseen(token: str, inputs: Json, old: Json | None = None, old_outputs: Json | None = None) -> Json:
@@ -69,8 +63,7 @@ def foreseen(token: str, inputs: Json, old: Json | None = None, old_outputs: Jso
     sdk, behaviour = resource_type(token), behaviours()[token]
     if sdk is None or old is None or old_outputs is None:
         unknown = dict.fromkeys(sdk.outputs - set(sdk.inputs.types) if sdk else (), UNKNOWN)
-        first: Json = _merged(_merged(unknown, _unknown(behaviour.outputs)), seen(inputs))
-        return first
+        return _merged({**_unknown(behaviour.outputs), **unknown}, seen(inputs))
     kept = {name: value for name, value in old_outputs.items() if name not in old or name in inputs}
     revised = [name for name, value in behaviour.outputs.items() if value == "<revision>"]
     unknown = dict.fromkeys(revised if is_revised(token, old, inputs) else (), UNKNOWN)
@@ -101,6 +94,15 @@ def checkable(inputs: Json) -> Json:
     return {name: value for name, value in seen(inputs).items() if name != "tagsAll"} | tags
 
 
+def answer(token: str, arguments: Json) -> Json:
+    """Return what a function answers; raise PluginError for one that is not in the catalogue."""
+    if token not in functions():
+        raise PluginError(f"the stand-in does not know the function {token}: add it to catalogue.yaml")
+    row = functions()[token]
+    found = _merged(arguments, _filled(row["outputs"], arguments, token))
+    return {name: sealed(value) if name in row["sealed"] else value for name, value in found.items()}
+
+
 def _filled(template: Any, values: Json, seed: str) -> Any:
     """Put values into a template of the catalogue, at any depth."""
     if isinstance(template, dict):
@@ -118,8 +120,9 @@ def _unknown(value: Any) -> Any:
     return {key: _unknown(item) for key, item in value.items()} if isinstance(value, dict) else UNKNOWN
 
 
-def _merged(first: Any, second: Any) -> Any:
+def _merged(first: Json, second: Json) -> Json:
     """Merge objects at any depth; the second has the last word."""
-    if not (isinstance(first, dict) and isinstance(second, dict)):
-        return second
-    return {**first, **{key: _merged(first.get(key), value) for key, value in second.items()}}
+    deep = {
+        key for key in first.keys() & second if isinstance(first[key], dict) and isinstance(second[key], dict)
+    }
+    return {**first, **second, **{key: _merged(first[key], second[key]) for key in deep}}

@@ -14,14 +14,12 @@ from local.providers.aws import machines, objects, shapes
 from local.providers.aws.catalogue import behaviours
 from local.providers.aws.cloud import CLUSTER, Cloud
 from local.providers.aws.validate import validate
-from local.providers.differences import differences, touch
+from local.providers.differences import diff_response, differences, touch
 from local.providers.protocol import Json, PartialFailureError, PluginError, decode, encode
-
-NONE, SOME = wire.DiffResponse.DIFF_NONE, wire.DiffResponse.DIFF_SOME
 
 
 class AwsProvider(protocol.Plugin):
-    """The resource provider `aws`, configured for one region of an account that is a folder."""
+    """The resource provider `aws`, for one region of an account that is a folder."""
 
     answers_for, package = "pulumi-resource-aws", "pulumi-aws"
 
@@ -39,7 +37,7 @@ class AwsProvider(protocol.Plugin):
         """Refuse settings that cannot work; what is not known yet is taken on trust."""
         failures = []
         try:
-            objects.Settings.of(decode(request.news))
+            objects.settings(decode(request.news))
         except (PluginError, ValueError) as error:
             failures = [wire.CheckFailure(reason=str(error))]
         return wire.CheckResponse(inputs=request.news, failures=failures)
@@ -47,20 +45,16 @@ class AwsProvider(protocol.Plugin):
     def diff_config(self, request: Any) -> Any:
         """Change the provider in place: whether a resource must be replaced, each says for itself."""
         old, new = decode(request.old_inputs), decode(request.news)
-        changed = [key for key in sorted(old | new) if old.get(key) != new.get(key)]
-        return wire.DiffResponse(changes=SOME if changed else NONE, diffs=changed)
+        return diff_response(dict(differences(old, new)), [], delete_first=False)
 
     def configure(self, request: Any) -> Any:
         """Read region and default tags."""
-        self._settings = objects.Settings.of(decode(request.args))
+        self._settings = objects.settings(decode(request.args))
         return wire.ConfigureResponse()
 
     def check(self, request: Any) -> Any:
         """Complete and check a resource's inputs."""
         old, new = decode(request.olds), decode(request.news)
-        if request.type not in behaviours():
-            row = "the stand-in for pulumi-resource-aws does not know this type: add a row to catalogue.yaml"
-            return wire.CheckResponse(inputs=request.news, failures=[wire.CheckFailure(reason=row)])
         faults, seed = [], request.randomSeed or secrets.token_bytes()
         try:
             new = objects.completed(request.type, request.name, old, new, self._settings, seed)
@@ -74,20 +68,10 @@ class AwsProvider(protocol.Plugin):
         """Tell which properties change, and whether that needs a new object."""
         old, new = decode(request.old_inputs), decode(request.news)
         fixed = shapes.fixed(behaviours()[request.type], old | new)
-        details, replaces = {}, []
-        for path, kind in differences(objects.seen(old), objects.seen(new)):
-            if any(touch(path, field) for field in fixed):
-                replaces.append(path)
-                kind += "_REPLACE"
-            details[path] = wire.PropertyDiff(kind=wire.PropertyDiff.Kind.Value(kind), inputDiff=True)
-        return wire.DiffResponse(
-            changes=SOME if details else NONE,
-            diffs=sorted({path.split(".")[0].split("[")[0] for path in details}),
-            replaces=replaces,
-            deleteBeforeReplace=objects.deletes_first(request.type, old, new),
-            detailedDiff=details,
-            hasDetailedDiff=True,
-        )
+        paths = dict(differences(objects.seen(old), objects.seen(new)))
+        replacing = [path for path in paths if any(touch(path, field) for field in fixed)]
+        delete_first = objects.deletes_first(request.type, old, new)
+        return diff_response(paths, replacing, delete_first=delete_first)
 
     def create(self, request: Any) -> Any:
         """Make a new object; at a preview only foresee it."""
@@ -96,7 +80,7 @@ class AwsProvider(protocol.Plugin):
             return wire.CreateResponse(properties=encode(objects.foreseen(token, inputs)))
         with self._lock:
             seed = secrets.token_hex(8)
-            object_id, _ = objects.identified(token, inputs, self._settings.region, seed)
+            object_id, _ = objects.identified(token, inputs, self._settings["region"], seed)
             self._cloud.require_free(token, object_id, inputs)
             outputs = self._put(token, inputs, seed, 1)
         return wire.CreateResponse(id=object_id, properties=encode(outputs))
@@ -120,7 +104,7 @@ class AwsProvider(protocol.Plugin):
         with self._lock:
             record = self._cloud.get(request.type, request.id)
             if record and request.type == machines.NODE_GROUP:
-                machines.remove(record["inputs"])
+                machines.keep(record["inputs"], [])
             self._cloud.delete(request.type, request.id)
         return Empty()
 
@@ -132,15 +116,20 @@ class AwsProvider(protocol.Plugin):
         outputs, inputs = encode(record["outputs"]), encode(record["inputs"])
         return wire.ReadResponse(id=request.id, properties=outputs, inputs=inputs)
 
+    def invoke(self, request: Any) -> Any:
+        """Answer a function."""
+        found: Any = {"return": encode(objects.answer(request.tok, decode(request.args)))}
+        return wire.InvokeResponse(**found)
+
     def _put(self, token: str, inputs: Json, seed: str, revision: int) -> Json:
         """Write an object as it now is; return its outputs."""
-        object_id, outputs = objects.identified(token, inputs, self._settings.region, seed, revision)
+        object_id, outputs = objects.identified(token, inputs, self._settings["region"], seed, revision)
         if token == CLUSTER:
             outputs |= machines.cluster_outputs()
         self._cloud.put(token, object_id, inputs=inputs, outputs=outputs, seed=seed, revision=revision)
         if token == machines.NODE_GROUP:
             try:
-                machines.apply(self._cloud, inputs, self._settings.region)
+                machines.keep(inputs, machines.manifests(self._cloud, inputs, self._settings["region"]))
             except PluginError as error:
                 raise PartialFailureError(object_id, outputs, inputs, str(error)) from None
         return outputs

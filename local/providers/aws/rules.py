@@ -4,11 +4,11 @@ import base64
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.providers.aws import shapes
-from local.providers.aws.catalogue import Rule, id_prefixes, rules
+from local.providers.aws.catalogue import Row, id_prefixes, rules
 from local.providers.protocol import UNKNOWN, has_unknown
 from planner.finding import Finding, error, nearest
 
@@ -24,9 +24,7 @@ def findings(token: str, values: Values) -> Iterator[Finding]:
     """Tell what breaks a rule. What is not known yet passes."""
     for rule in rules().get(token, []):
         for place, part in _parts(values, rule.within):
-            if isinstance(part, Mapping) and all(
-                _is(_at(part, path), want) for path, want in rule.when.items()
-            ):
+            if all(_is(_at(part, path), want) for path, want in rule.when.items()):
                 yield from (error(f"{place}{path}", said, rule.fix) for path, said in _broken(rule, part))
     yield from _arns_and_ids(values)
     yield from _tags(values)
@@ -38,12 +36,12 @@ def _at(values: Any, path: str) -> Any:
     return values
 
 
-def _parts(values: Any, path: str, place: str = "") -> Iterator[tuple[str, Any]]:
+def _parts(values: Any, path: str, place: str = "") -> Iterator[tuple[str, Values]]:
     """Return the objects that a rule is about, each with its own path: through lists, element by element."""
     if isinstance(values, list):
         for index, item in enumerate(values):
             yield from _parts(item, path, f"{place.removesuffix('.')}[{index}].")
-    elif not path:
+    elif isinstance(values, Mapping) and not path:
         yield place, values
     elif isinstance(values, Mapping):
         name, _, rest = path.partition(".")
@@ -56,9 +54,10 @@ def _is(value: Any, wanted: Any) -> bool:
     return value in wanted if isinstance(wanted, list) else bool(value == wanted)
 
 
-def _broken(rule: Rule, values: Values) -> Iterator[tuple[str, str]]:
+def _broken(rule: Row, values: Values) -> Iterator[tuple[str, str]]:
     """Tell what breaks the rule in an object, as a path and what is wrong there."""
     given = [path for path in (*rule.exactly_one, *rule.at_most_one) if _at(values, path) is not None]
+    known = [path for path in given if "." not in path or _at(values, path) != UNKNOWN]
     why = " and ".join(
         path if want == "*" else f"{path} {_at(values, path)}" for path, want in rule.when.items()
     )
@@ -68,8 +67,8 @@ def _broken(rule: Rule, values: Values) -> Iterator[tuple[str, str]]:
     )
     if rule.exactly_one and not given:
         yield rule.exactly_one[0], f"none of {', '.join(rule.exactly_one)} is given"
-    if len(given) > 1:
-        yield given[1], f"stands beside {given[0]}"
+    if len(known) > 1:
+        yield known[1], f"stands beside {known[0]}"
     order = [_at(values, path) for path in rule.rising]
     if all(isinstance(value, int) for value in order) and order != sorted(order):
         yield rule.rising[0], f"is {order[0]}, then {', '.join(map(str, order[1:]))}"
@@ -84,7 +83,7 @@ def _broken(rule: Rule, values: Values) -> Iterator[tuple[str, str]]:
             yield rule.input, fault
 
 
-def _fault(rule: Rule, value: Any) -> str | None:
+def _fault(rule: Row, value: Any) -> str | None:
     if rule.kind:
         return KINDS[rule.kind](value, rule)
     is_in_range = not rule.range or rule.range[0] <= float(value) <= rule.range[1]
@@ -94,7 +93,7 @@ def _fault(rule: Rule, value: Any) -> str | None:
     return f"is {value!r}" + f" ({nearest(str(value), map(str, rule.values))})" * bool(rule.values)
 
 
-def _network(text: Any, rule: Rule) -> str | None:
+def _network(text: Any, rule: Row) -> str | None:
     try:
         size = ipaddress.IPv4Network(text).prefixlen
     except ValueError as fault:
@@ -102,63 +101,45 @@ def _network(text: Any, rule: Rule) -> str | None:
     return f"is {text}" if rule.range and not rule.range[0] <= size <= rule.range[1] else None
 
 
-def _instance_type(name: Any, _rule: Rule) -> str | None:
-    known = shapes.instance_types()
+def _instance_type(name: Any, _rule: Row) -> str | None:
+    known: list[str] = shapes.service("ec2").shape_for("InstanceType").enum
     return None if name in known else f"there is no EC2 type {name!r}: {nearest(str(name), known)}"
 
 
-def _base64(text: Any, _rule: Rule) -> str | None:
+def _encoded(text: Any, rule: Row) -> str | None:
     try:
-        base64.b64decode(text, validate=True)
+        is_base64 = rule.kind == "base64" and base64.b64decode(text, validate=True) is not None
+        return None if is_base64 or isinstance(json.loads(text), dict) else f"is no {rule.kind}"
     except ValueError:
-        return "is not base64"
-    return None
+        return f"is no {rule.kind}"
 
 
-def _object(text: Any, _rule: Rule) -> str | None:
-    return None if isinstance(_json(text), dict) else "is not a JSON object"
-
-
-def _policy(text: Any, rule: Rule) -> str | None:
+def _policy(text: Any, rule: Row) -> str | None:
     """Check an IAM policy document: of a role's trust, or of what it may do."""
-    document = _json(text)
-    if not isinstance(document, dict) or not document.get("Statement"):
-        return "is not a policy document with a Statement"
-    if document.get("Version") not in ("2012-10-17", "2008-10-17"):
-        return f'has the Version {document.get("Version")!r}, not "2012-10-17"'
-    statements, trust = document["Statement"], rule.kind == "trust"
-    whom, other = ("Principal", "Resource") if trust else ("Resource", "Principal")
-    for index, statement in enumerate(statements if isinstance(statements, list) else [statements]):
-        place = f"Statement[{index}]"
-        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            return f"{place} has no Effect Allow or Deny"
-        for key in ("Action", whom):
-            if not {key, f"Not{key}"} & set(statement):
-                return f"{place} has no {key}"
+    try:
+        document = json.loads(text) if isinstance(text, str) else text
+        statements = document["Statement"]
+        places = list(enumerate(statements if isinstance(statements, list) else [statements]))
+        is_current = document["Version"] in ("2012-10-17", "2008-10-17")
+    except (ValueError, TypeError, KeyError):
+        is_current = False
+    if not is_current:
+        return 'is no policy document with a Statement and the Version "2012-10-17"'
+    whom, other = ("Principal", "Resource") if rule.kind == "trust" else ("Resource", "Principal")
+    for index, statement in places:
+        lacks = [key for key in ("Effect", "Action", whom) if not {key, f"Not{key}"} & set(statement)]
+        if lacks or statement["Effect"] not in ("Allow", "Deny"):
+            return f"Statement[{index}] has no {lacks[0] if lacks else 'Effect Allow or Deny'}"
         if {other, f"Not{other}"} & set(statement):
-            return f"{place} has a {other}, which has no place here"
-        actions = statement.get("Action") or ()
-        lacks = {"sts:AssumeRole", "sts:TagSession"} - {*([actions] if isinstance(actions, str) else actions)}
-        if trust and lacks and "pods.eks.amazonaws.com" in json.dumps(statement["Principal"]):
-            return f"{place} lacks {', '.join(sorted(lacks))}, which EKS Pod Identity needs"
+            return f"Statement[{index}] has a {other}, which has no place here"
+        is_pod_identity = "pods.eks.amazonaws.com" in json.dumps(statement.get("Principal"))
+        if is_pod_identity and "sts:TagSession" not in (statement.get("Action") or ()):
+            return f"Statement[{index}] lacks the action sts:TagSession, which EKS Pod Identity needs"
     return None
 
 
-def _json(text: Any) -> Any:
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except ValueError:
-        return None
-
-
-KINDS: Mapping[str, Callable[[Any, Rule], str | None]] = {
-    "network": _network,
-    "instance type": _instance_type,
-    "base64": _base64,
-    "object": _object,
-    "policy": _policy,
-    "trust": _policy,
-}
+KINDS = {"network": _network, "instance type": _instance_type, "base64": _encoded, "JSON object": _encoded}
+KINDS |= {"policy": _policy, "trust": _policy}
 
 
 def _arns_and_ids(values: Values, path: str = "") -> Iterator[Finding]:
@@ -173,10 +154,10 @@ def _arns_and_ids(values: Values, path: str = "") -> Iterator[Finding]:
 
 
 def _tags(values: Values) -> Iterator[Finding]:
-    tags = values.get("tags")
-    if isinstance(tags, Mapping) and len(tags) > MAX_TAGS:
+    tags = values["tags"] if isinstance(values.get("tags"), Mapping) else {}
+    if len(tags) > MAX_TAGS:
         yield error("tags", f"are {len(tags)}", f"AWS takes at most {MAX_TAGS}")
-    for key, value in tags.items() if isinstance(tags, Mapping) else ():
+    for key, value in tags.items():
         if key.lower().startswith("aws:"):
             yield error(f"tags[{key!r}]", "begins with aws:", "that prefix is AWS's own; choose another")
         if len(key) > MAX_TAG_KEY or len(str(value)) > MAX_TAG_VALUE:

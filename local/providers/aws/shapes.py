@@ -6,12 +6,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from local.providers.aws.catalogue import Behaviour
+from local.providers.aws.catalogue import Row
 from local.providers.protocol import UNKNOWN
 from planner.finding import Finding, error, nearest
-
-Shape = Any
-"""A shape of botocore, which has no types."""
 
 
 @cache
@@ -21,13 +18,7 @@ def service(name: str) -> Any:
     return import_module("botocore.model").ServiceModel(loader.load_service_model(name, "service-2"), name)
 
 
-def instance_types() -> list[str]:
-    """Return every EC2 instance type there is."""
-    types: list[str] = service("ec2").shape_for("InstanceType").enum
-    return types
-
-
-def findings(behaviour: Behaviour, values: Mapping[str, Any]) -> Iterator[Finding]:
+def findings(behaviour: Row, values: Mapping[str, Any]) -> Iterator[Finding]:
     """Tell every value outside what the service accepts: enumerations, lengths, patterns, ranges."""
     operations = [behaviour.create, *behaviour.update] if behaviour.create else []
     for name, value in values.items():
@@ -36,7 +27,7 @@ def findings(behaviour: Behaviour, values: Mapping[str, Any]) -> Iterator[Findin
             yield from _walk(behaviour, shape, value, name)
 
 
-def fixed(behaviour: Behaviour, inputs: Iterable[str]) -> list[str]:
+def fixed(behaviour: Row, inputs: Iterable[str]) -> list[str]:
     """Return the inputs that need a new object: members of the create call that no update call has.
 
     What an update call requires names the object, and is fixed too. Rows of the catalogue correct this.
@@ -50,7 +41,7 @@ def fixed(behaviour: Behaviour, inputs: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def _member(behaviour: Behaviour, operation: str, name: str, *, changeable: bool = False) -> Shape | None:
+def _member(behaviour: Row, operation: str, name: str, *, changeable: bool = False) -> Any:
     """Find an input among the members of a call; `changeable` leaves out those that only name the object."""
     shape = service(behaviour.api).operation_model(operation).input_shape
     wanted = behaviour.names.get(name, name)
@@ -60,7 +51,7 @@ def _member(behaviour: Behaviour, operation: str, name: str, *, changeable: bool
     return found
 
 
-def _find(shape: Shape, name: str, without: Iterable[str] = ()) -> Shape | None:
+def _find(shape: Any, name: str, without: Iterable[str] = ()) -> Any:
     """Find a member by name: case and a plural's last letter do not count."""
     plain = {key.lower(): key for key in shape.members if key not in without}
     for spelling in (name.lower(), f"{name}s".lower(), name.lower().removesuffix("s")):
@@ -69,7 +60,7 @@ def _find(shape: Shape, name: str, without: Iterable[str] = ()) -> Shape | None:
     return None
 
 
-def _walk(behaviour: Behaviour, shape: Shape, value: Any, path: str) -> Iterator[Finding]:
+def _walk(behaviour: Row, shape: Any, value: Any, path: str) -> Iterator[Finding]:
     kind = shape.type_name
     if value is None or value == UNKNOWN:
         return
@@ -94,7 +85,7 @@ def _walk(behaviour: Behaviour, shape: Shape, value: Any, path: str) -> Iterator
         yield from _limits(shape, value, path, f"is {value}")
 
 
-def _text(shape: Shape, value: str, path: str) -> Iterator[Finding]:
+def _text(shape: Any, value: str, path: str) -> Iterator[Finding]:
     """Check a text; one that AWS calls sensitive is never shown."""
     said = "is not accepted" if shape.metadata.get("sensitive") else f"is {value[:80]!r}"
     pattern = shape.metadata.get("pattern")
@@ -103,18 +94,12 @@ def _text(shape: Shape, value: str, path: str) -> Iterator[Finding]:
             yield error(path, said, nearest(value, shape.enum))
     else:
         yield from _limits(shape, len(value), path, f"has {len(value)} characters")
-        if pattern and not _fits(pattern, value):
+        is_java = pattern and "\\p{" in pattern  # a dialect that Python does not speak
+        if pattern and not is_java and not re.fullmatch(pattern, value):
             yield error(path, said, f"it must match {pattern}")
 
 
-def _fits(pattern: str, value: str) -> bool:
-    try:
-        return re.fullmatch(pattern, value) is not None
-    except re.error:
-        return True  # the model speaks a dialect that Python does not
-
-
-def _limits(shape: Shape, number: float, path: str, said: str) -> Iterator[Finding]:
+def _limits(shape: Any, number: float, path: str, said: str) -> Iterator[Finding]:
     low, high = (shape.metadata.get(end) for end in ("min", "max"))
     if (low is not None and number < low) or (high is not None and number > high):
         least, most = f"at least {low}" if low else "", f"at most {high}" if high is not None else ""

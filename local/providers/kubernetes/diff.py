@@ -1,32 +1,16 @@
 """Compares old and new inputs: which properties change, and which of them need a new object."""
 
+from importlib.resources import files
 from typing import NamedTuple
+
+import yaml
 
 from local.providers.differences import differences, touch
 from local.providers.kubernetes.objects import SECRET, annotation, metadata_of, with_data
 from local.providers.protocol import Json, has_unknown
 
-# Fields that need a new object, by group and kind: as in provider/pkg/provider/diff.go of pulumi-kubernetes,
-# which lacks the last five.
-IMMUTABLE = {
-    "apps/Deployment": "spec.selector",
-    "apps/StatefulSet": "spec.podManagementPolicy spec.revisionHistoryLimit spec.selector spec.serviceName "
-    "spec.volumeClaimTemplates",
-    "batch/Job": "spec.completions spec.parallelism spec.selector spec.template",
-    "/ConfigMap": "data binaryData",
-    "/Secret": "data stringData type",
-    "/PersistentVolumeClaim": "spec",
-    "/Pod": "spec",
-    "/ResourceQuota": "spec.scopes",
-    "/Service": "spec.clusterIP",
-    "rbac.authorization.k8s.io/ClusterRoleBinding": "roleRef",
-    "rbac.authorization.k8s.io/RoleBinding": "roleRef",
-    "storage.k8s.io/StorageClass": "parameters provisioner reclaimPolicy volumeBindingMode",
-    "apps/DaemonSet": "spec.selector",
-    "networking.k8s.io/IngressClass": "spec.controller",
-    "node.k8s.io/RuntimeClass": "handler",
-    "scheduling.k8s.io/PriorityClass": "value preemptionPolicy",
-}
+FIELDS = files("local.providers.kubernetes").joinpath("immutable.yaml").read_text(encoding="utf-8")
+IMMUTABLE: dict[str, list[str]] = yaml.safe_load(FIELDS)
 
 
 class Change(NamedTuple):
@@ -48,7 +32,7 @@ def compare(object_id: str, old: Json, new: Json, default_namespace: str, mutabl
     if is_known_secret and with_data(old).get("data") == with_data(new).get("data"):
         old, new = with_data(old), with_data(new)  # moved between data and stringData, but the same
     paths = dict(differences(old, new))
-    fixed = IMMUTABLE.get(f"{group}/{kind}", "").split()
+    fixed = [*IMMUTABLE.get(f"{group}/{kind}", ())]
     if kind in mutable and not old.get("immutable") and not new.get("immutable"):
         fixed = ["type"]
     fixed += ["kind"] if old_group == group else ["kind", "apiVersion"]

@@ -21,7 +21,9 @@ def trust(service: str) -> str:
 
 vpc = ec2.Vpc("net", cidr_block="10.0.0.0/16", enable_dns_hostnames=True, opts=opts)
 subnets = [
-    ec2.Subnet(f"net-{z}", vpc_id=vpc.id, cidr_block=f"10.0.{i}.0/24", availability_zone=f"us-west-2{z}", opts=opts)
+    ec2.Subnet(
+        f"net-{z}", vpc_id=vpc.id, cidr_block=f"10.0.{i}.0/24", availability_zone=f"us-west-2{z}", opts=opts
+    )
     for i, z in enumerate("ab")
 ]
 key = kms.Key("key", description="Secrets of the cluster", enable_key_rotation=True, opts=opts)
@@ -93,7 +95,9 @@ kubeconfig = pulumi.Output.json_dumps(
         ],
     }
 )
-kubernetes = k8s.Provider("kubernetes", kubeconfig=pulumi.Output.secret(kubeconfig), opts=pulumi.ResourceOptions())
+kubernetes = k8s.Provider(
+    "kubernetes", kubeconfig=pulumi.Output.secret(kubeconfig), opts=pulumi.ResourceOptions()
+)
 
 
 def pod(name: str, gpu: bool) -> dict[str, Any]:
@@ -112,7 +116,7 @@ for name, pool in order["pools"].items():
         name,
         metadata={"name": f"on-{name}", "namespace": "default"},
         spec={
-            "replicas": pool["size"],
+            "replicas": pool.get("pods", pool["size"]),
             "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": pod(name, pool.get("gpu", False))},
         },
