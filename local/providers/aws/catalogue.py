@@ -42,4 +42,5 @@ def id_prefixes() -> Mapping[str, list[str]]:
 
 @cache
 def _read(name: str) -> Any:
-    return yaml.safe_load(files("local.providers.aws").joinpath(name).read_text(encoding="utf-8"))
+    text = files("local.providers.aws").joinpath(name).read_text(encoding="utf-8")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe

@@ -1,22 +1,18 @@
 """EKS on the laptop: the local control plane answers for every cluster, node groups become its nodes."""
 
 import json
-import re
 import shutil
 from pathlib import Path
 
-from components.naming import DOMAIN, POOL_LABEL
 from local.cluster import keep_nodes
 from local.errors import LocalError
 from local.kubectl import Kubectl
-from local.nodes import CAPACITY_LABEL, NodeSpec, fake_node_manifest
+from local.nodes import CLUSTER_LABEL, GROUP_LABEL, node_group_manifests
 from local.providers.aws.cloud import SUBNET, Cloud, kubeconfig
 from local.providers.protocol import Json, PluginError
 from planner.catalogue import catalogue
 
 NODE_GROUP, LAUNCH_TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
-GROUP_LABEL, CLUSTER_LABEL = "eks.amazonaws.com/nodegroup", f"{DOMAIN}/cluster"
-EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
 
 
 def cluster_outputs() -> Json:
@@ -30,24 +26,7 @@ def manifests(cloud: Cloud, group: Json, region: str) -> list[Json]:
     """Return the nodes of a node group: as many as wanted, over the zones of its subnets."""
     subnets = [cloud.get(SUBNET, subnet) for subnet in group["subnetIds"]]
     zones = sorted({subnet["inputs"]["availabilityZone"] for subnet in subnets if subnet} or {f"{region}a"})
-    size, kind = group["scalingConfig"], _instance_type(cloud, group)
-    stem = re.sub(r"[^a-z0-9-]", "-", f"{group['clusterName']}-{group['nodeGroupName']}".lower())
-    nodes = []
-    for number in range(max(size["desiredSize"], size["minSize"])):
-        zone = zones[number % len(zones)]
-        node = fake_node_manifest(NodeSpec(name=f"{stem}-{number}", pool="", instance_type=kind, zone=zone))
-        del node["metadata"]["labels"][POOL_LABEL]
-        node["metadata"]["labels"] |= {
-            "topology.kubernetes.io/region": region,
-            CAPACITY_LABEL: group.get("capacityType") or "ON_DEMAND",
-            GROUP_LABEL: group["nodeGroupName"],
-            CLUSTER_LABEL: group["clusterName"],
-            **(group.get("labels") or {}),
-        }
-        taints = group.get("taints") or ()
-        node["spec"]["taints"] = [{**taint, "effect": EFFECTS[taint["effect"]]} for taint in taints]
-        nodes.append(node)
-    return nodes
+    return node_group_manifests(group, _instance_type(cloud, group), region, zones)
 
 
 def keep(group: Json, nodes: list[Json]) -> None:

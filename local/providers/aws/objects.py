@@ -34,9 +34,9 @@ def completed(token: str, name: str, old: Json, new: Json, defaults: Json, seed:
     if token not in behaviours():
         raise PluginError("the stand-in does not know this resource: add a row to its catalogue.yaml")
     behaviour, key = behaviours()[token], behaviours()[token].name
-    if sdk and "region" in sdk.inputs.types:
+    if sdk and "region" in sdk["inputs"]["types"]:
         inputs["region"] = new.get("region") or defaults["region"]
-    if sdk and "tagsAll" in sdk.outputs:
+    if sdk and "tagsAll" in sdk["outputs"]:
         tags = new.get("tags") or {}
         inputs["tagsAll"] = {**defaults["tags"], **tags} if isinstance(tags, dict) else tags
     if key and not new.get(key) and not new.get(f"{key}Prefix"):
@@ -62,7 +62,7 @@ def foreseen(token: str, inputs: Json, old: Json | None = None, old_outputs: Jso
     """Return the outputs a preview can know: of a new object its inputs, of a changed one all that stays."""
     sdk, behaviour = resource_type(token), behaviours()[token]
     if sdk is None or old is None or old_outputs is None:
-        unknown = dict.fromkeys(sdk.outputs - set(sdk.inputs.types) if sdk else (), UNKNOWN)
+        unknown = dict.fromkeys(set(sdk["outputs"]) - set(sdk["inputs"]["types"]) if sdk else (), UNKNOWN)
         return _merged({**_unknown(behaviour.outputs), **unknown}, seen(inputs))
     kept = {name: value for name, value in old_outputs.items() if name not in old or name in inputs}
     revised = [name for name, value in behaviour.outputs.items() if value == "<revision>"]

@@ -1,45 +1,94 @@
-"""What the installed SDK says of a resource type: inputs at any depth, which are required, outputs. Pure."""
+"""What the installed SDK says of a resource type: inputs at any depth, which are required, outputs.
+
+Its modules take seconds to import, so what was read is kept in a file beside the account.
+"""
 
 import inspect
+import json
+import os
 import sys
+import threading
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from enum import Enum
 from functools import cache
-from importlib import import_module
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
 
-from pulumi import Output, _types
-
-from local.providers.protocol import UNKNOWN
+from local.providers.launchers import CLOUD_FOLDER
+from local.providers.protocol import UNKNOWN, Json
 from planner.finding import Finding, error, nearest
 
-KINDS = {
-    dict: "an object",
-    list: "a list",
-    bool: "a boolean",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-}
-
-
-class Properties(NamedTuple):
-    """The inputs of a resource or of a nested object: their types by name on the wire (camelCase)."""
-
-    types: Mapping[str, Any]
-    required: frozenset[str]
-
-
-class ResourceType(NamedTuple):
-    """A resource of the SDK: its inputs, and every property, also those that only AWS sets."""
-
-    inputs: Properties
-    outputs: frozenset[str]
+SCALARS = {str: "text", bool: "a boolean", int: "a whole number", float: "a number"}
+SHAPES = {dict: "an object", list: "a list"}
 
 
 @cache
-def resource_type(token: str) -> ResourceType | None:
-    """Return what the SDK says of a type such as `aws:ec2/vpc:Vpc`; None if it has no such resource."""
+def resource_type(token: str) -> Json | None:
+    """Return a type such as `aws:ec2/vpc:Vpc`: its `inputs`, an object, and `outputs`, all its names.
+
+    None if the SDK has no such resource. An object has `types` by wire name (camelCase) and `required`; a
+    type is a list of what a value may be: a word of SCALARS, or {"object" | "map" | "list": of what}.
+    """
+    folder = os.environ.get(CLOUD_FOLDER)
+    name = f"{token.replace(':', '.').replace('/', '.')}-{metadata.version('pulumi-aws')}.json"
+    kept = Path(folder).with_name("aws-sdk") / name if folder else None
+    if kept and kept.is_file():
+        known: Json = json.loads(kept.read_text(encoding="utf-8"))
+        return known
+    found = _from_sdk(token)
+    if kept and found:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        partial = kept.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        partial.write_text(json.dumps(found), encoding="utf-8")
+        partial.replace(kept)
+    return found
+
+
+def findings(inputs: Json, values: Mapping[str, Any], path: str = "") -> Iterator[Finding]:
+    """Tell every unknown key, missing input and value of a wrong kind. What is not known yet passes."""
+    for name in sorted(set(inputs["required"]) - set(values)):
+        yield error(f"{path}{name}", "is missing", f"give {_called(inputs['types'][name])}")
+    for name, value in values.items():
+        if name not in inputs["types"]:
+            yield error(f"{path}{name}", "there is no such input", nearest(name, inputs["types"]))
+        else:
+            yield from _value_findings(inputs["types"][name], value, f"{path}{name}")
+
+
+def _value_findings(kinds: list[Any], value: Any, path: str) -> Iterator[Finding]:
+    if value is None or value == UNKNOWN:
+        return
+    nested = {key: inner for kind in kinds if isinstance(kind, dict) for key, inner in kind.items()}
+    if isinstance(value, dict) and "object" in nested:
+        yield from findings(nested["object"], value, f"{path}.")
+    elif isinstance(value, dict) and "map" in nested:
+        for key, item in value.items():
+            yield from _value_findings(nested["map"], item, f"{path}[{key!r}]")
+    elif isinstance(value, list) and "list" in nested:
+        for index, item in enumerate(value):
+            yield from _value_findings(nested["list"], item, f"{path}[{index}]")
+    elif isinstance(value, dict | list) or not any(_fits(kind, value) for kind in kinds):
+        yield error(path, f"is {(SHAPES | SCALARS)[type(value)]}", f"give {_called(kinds)}")
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    """Whether a scalar fits, with the conversions between text, numbers and booleans that Pulumi makes."""
+    if kind == SCALARS[bool]:
+        return str(value).lower() in ("true", "false")
+    if kind in (SCALARS[int], SCALARS[float]):
+        try:
+            return not isinstance(value, bool) and (float(value).is_integer() or kind == SCALARS[float])
+        except ValueError:
+            return False
+    return bool(kind == SCALARS[str])
+
+
+def _called(kinds: list[Any]) -> str:
+    return kinds[0] if isinstance(kinds[0], str) else SHAPES[list if "list" in kinds[0] else dict]
+
+
+def _from_sdk(token: str) -> Json | None:
+    types = import_module("pulumi._types")
     _, module_name, class_name = token.split(":")
     try:
         cls = getattr(import_module(f"pulumi_aws.{module_name.split('/')[0]}"), class_name)
@@ -47,69 +96,22 @@ def resource_type(token: str) -> ResourceType | None:
         return None
     module = sys.modules[cls.__module__]  # where a nested object has the name, the arguments are `InitArgs`
     args = getattr(module, f"{class_name}InitArgs", None) or getattr(module, f"{class_name}Args")
-    return ResourceType(properties(args), frozenset(_types.resource_types(cls)))
 
+    def read(args: type) -> Json:
+        names, hints = types.input_type_py_to_pulumi_names(args), types.input_type_types(args)
+        parameters = inspect.signature(args).parameters.items()
+        required = [names[name] for name, parameter in parameters if parameter.default is parameter.empty]
+        return {"types": {name: kinds(hint) for name, hint in hints.items()}, "required": required}
 
-@cache
-def properties(args: type) -> Properties:
-    """Return the inputs that a class of arguments has."""
-    names = _types.input_type_py_to_pulumi_names(args)
-    parameters: Mapping[str, inspect.Parameter] = inspect.signature(args).parameters
-    required = {names[name] for name, parameter in parameters.items() if parameter.default is parameter.empty}
-    return Properties(_types.input_type_types(args), frozenset(required))
+    def kinds(hint: Any) -> list[Any]:
+        origin = get_origin(hint)
+        if origin is Union:
+            return [kind for member in get_args(hint) for kind in kinds(member)]
+        if origin in (Sequence, Mapping):
+            return [{"list" if origin is Sequence else "map": kinds(get_args(hint)[-1])}]
+        if types.is_input_type(hint):
+            return [{"object": read(hint)}]
+        plumbing = hint is type(None) or origin is Awaitable or "Output" in str(origin)
+        return [] if plumbing else [SCALARS.get(hint, SCALARS[str])]
 
-
-def findings(inputs: Properties, values: Mapping[str, Any], path: str = "") -> Iterator[Finding]:
-    """Tell every unknown key, missing input and value of a wrong kind. What is not known yet passes."""
-    for name in sorted(inputs.required - set(values)):
-        yield error(f"{path}{name}", "is missing", f"give {_called(inputs.types[name])}")
-    for name, value in values.items():
-        if name not in inputs.types:
-            yield error(f"{path}{name}", "there is no such input", nearest(name, inputs.types))
-        else:
-            yield from _value_findings(inputs.types[name], value, f"{path}{name}")
-
-
-def _value_findings(annotation: Any, value: Any, path: str) -> Iterator[Finding]:
-    if value is None or value == UNKNOWN:
-        return
-    for kind in _alternatives(annotation):
-        if isinstance(value, dict) and _types.is_input_type(kind):
-            yield from findings(properties(kind), value, f"{path}.")
-            return
-        if isinstance(value, dict) and get_origin(kind) is Mapping:
-            for key, item in value.items():
-                yield from _value_findings(get_args(kind)[1], item, f"{path}[{key!r}]")
-            return
-        if isinstance(value, list) and get_origin(kind) is Sequence:
-            for index, item in enumerate(value):
-                yield from _value_findings(get_args(kind)[0], item, f"{path}[{index}]")
-            return
-        if not isinstance(value, dict | list) and _is_scalar(kind, value):
-            return
-    yield error(path, f"is {KINDS.get(type(value), value)}", f"give {_called(annotation)}")
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    """Return what a value may be: classes, `Sequence[...]`, `Mapping[...]`; without Outputs and None."""
-    if get_origin(annotation) is not Union:
-        return [annotation]
-    kinds = [kind for member in get_args(annotation) for kind in _alternatives(member)]
-    return [kind for kind in kinds if kind is not type(None) and get_origin(kind) not in (Awaitable, Output)]
-
-
-def _is_scalar(kind: Any, value: Any) -> bool:
-    """Whether a scalar fits, with the conversions between text, numbers and booleans that Pulumi makes."""
-    if kind is bool:
-        return str(value).lower() in ("true", "false")
-    if kind in (int, float):
-        try:
-            return not isinstance(value, bool) and (kind is float or float(value).is_integer())
-        except ValueError:
-            return False
-    return kind is Any or (isinstance(kind, type) and issubclass(kind, str | Enum))
-
-
-def _called(annotation: Any) -> str:
-    kind = _alternatives(annotation)[0]
-    return KINDS.get({Sequence: list}.get(get_origin(kind), kind), "an object")
+    return {"inputs": read(args), "outputs": sorted(types.resource_types(cls))}

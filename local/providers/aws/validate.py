@@ -18,7 +18,7 @@ def validate(token: str, inputs: Mapping[str, Any]) -> list[Finding]:
     resource_type = schema.resource_type(token)
     if resource_type is None:
         return [error(token, "the installed pulumi-aws has no such resource", "see its documentation")]
-    found = list(schema.findings(resource_type.inputs, inputs))
+    found = list(schema.findings(resource_type["inputs"], inputs))
     wrong = {re.split(r"[.\[]", finding.path)[0] for finding in found}  # the rest relies on the SDK's types
     sound = {name: UNKNOWN if name in wrong else value for name, value in inputs.items()}
     if token in catalogue.behaviours():

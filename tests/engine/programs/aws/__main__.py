@@ -1,4 +1,4 @@
-"""A small EKS with a pod on every pool, as order.json says: {"tags", "pools": {name: {"type", "size", ...}}, "cluster"}."""
+"""A small EKS with pods on every pool. order.json: tags, pools {name: {type, size, gpu...}}, cluster."""
 
 import json
 from pathlib import Path
