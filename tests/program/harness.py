@@ -12,6 +12,8 @@ from google.protobuf import json_format
 from pulumi.runtime import mocks, settings, stack
 from pulumi.runtime.config import set_all_config
 
+from tests.program.aws_recorder import AwsRecorder
+
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 
 
@@ -87,10 +89,15 @@ class _Workers(ThreadPoolExecutor):
 
 
 class _NoInvokes(mocks.Mocks):
+    def __init__(self) -> None:
+        self.aws = AwsRecorder()
+
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         raise AssertionError(f"unexpected invoke of {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if args.typ.startswith("aws:"):
+            return self.aws.answer(args.typ, args.name, args.inputs)
         state = dict(args.inputs)
         if args.typ.startswith("kubernetes:"):  # the provider names what has no name, in preview too
             state["metadata"] = {"name": f"{args.name}-1a2b3c4d", **state.get("metadata", {})}
@@ -136,6 +143,8 @@ def deploy(
 ) -> Deployment:
     """Run `program` once with a fresh event loop, monitor and config; raises what the program raises.
 
+    Raises RefusedError if AWS would not take some of its resources.
+
     `config` values and `secrets` are without the `llmserve:` prefix; `clear` are keys given without --secret.
     """
     deployment = Deployment()
@@ -157,6 +166,7 @@ def deploy(
         workers.close()
         loop.close()
         asyncio.set_event_loop(None)
+    recorder.mocks.aws.require_accepted()
     return deployment
 
 
