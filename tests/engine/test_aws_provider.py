@@ -32,9 +32,14 @@ SIZE = 15
 class AwsStack(Stack):
     """The program of programs/aws with its order."""
 
+    @staticmethod
+    def write_order(folder: Path, **order: Any) -> None:
+        """Write beside the program what it is to make."""
+        (folder / "order.json").write_text(json.dumps(ORDER | order), encoding="utf-8")
+
     def say(self, **order: Any) -> None:
-        """Write what the program is to make."""
-        (self.folder / "order.json").write_text(json.dumps(ORDER | order), encoding="utf-8")
+        """Say what the stack's program is to make."""
+        self.write_order(self.folder, **order)
 
     @property
     def account(self) -> list[Path]:
@@ -209,17 +214,19 @@ def test_a_pool_that_grows_gets_a_node_and_one_that_shrinks_drains_it(up: AwsSta
     assert all(pod["spec"]["nodeName"] for pod in pods)
 
 
-def test_what_is_in_use_is_not_deleted(up: AwsStack) -> None:
-    (vpc,) = [r for name, r in up.resources().items() if r["type"] == "aws:ec2/vpc:Vpc"]
-    said = up.refused("destroy", "--yes", "--target", vpc["urn"])
-    assert "depend on it" in said or "DependencyViolation" in said
-
-
-def test_destroy_goes_in_order_and_leaves_nothing(up: AwsStack, nodes: Kubectl) -> None:
-    said = up.pulumi("destroy", "--yes")
-    gone = re.findall(r" -  (\S+) (\S+) deleted", said)
-    order = [kind for kind, _ in gone]
-    assert order.index("aws:eks:NodeGroup") < order.index("aws:eks:Cluster") < order.index("aws:ec2:Vpc")
+def test_destroy_goes_in_order_stops_at_what_is_in_use_and_leaves_nothing(
+    up: AwsStack, nodes: Kubectl
+) -> None:
+    (vpc,) = [resource for resource in up.resources().values() if resource["type"] == "aws:ec2/vpc:Vpc"]
+    record = {"id": "subnet-theirs", "inputs": {"vpcId": vpc["id"], "cidrBlock": "10.0.9.0/24"}}
+    theirs = Path(up.environment[CLOUD_FOLDER]) / "ec2.Subnet" / "subnet-theirs.json"
+    theirs.write_text(json.dumps(record), encoding="utf-8")
+    said = up.refused("destroy", "--yes")
+    assert f"DependencyViolation: {vpc['id']} is in use by Subnet subnet-theirs" in said
+    kinds = re.findall(r" -  (\S+) \S+ deleted", said)
+    assert kinds.index("aws:eks:NodeGroup") < kinds.index("aws:eks:Cluster") < kinds.index("aws:ec2:Subnet")
+    theirs.unlink()
+    up.pulumi("destroy", "--yes")
     assert up.account == []
     assert nodes.list("nodes") == []
     assert not up.resources()

@@ -41,3 +41,10 @@ def test_a_launcher_runs_from_anywhere_with_the_given_python(tmp_path: Path) -> 
         assert said.startswith("by-this-python -P -c")
         assert f"from {module} import main; main()" in said
         assert said.endswith(" 127.0.0.1:1\n"), "the engine's address is the last argument"
+
+
+def test_the_aws_program_is_there_only_where_its_stand_in_is(tmp_path: Path) -> None:
+    write_launchers(tmp_path, Path(sys.executable), LAUNCHERS)
+    assert {path.name for path in tmp_path.iterdir()} == set(LAUNCHERS)
+    write_launchers(tmp_path, Path(sys.executable), ["pulumi-language-python"])
+    assert [path.name for path in tmp_path.iterdir()] == ["pulumi-language-python"]
