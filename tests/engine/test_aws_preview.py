@@ -40,7 +40,7 @@ def test_a_rehearsal_says_who_answers_and_what_it_does_not_prove(
     said = capfd.readouterr().out
     assert "pulumi-resource-aws, which could not be had here (`make plugins` tries again)" in said
     assert "a rehearsal of a new stack dev, with made-up secrets, in us-west-2. Not proven by it: IAM" in said
-    assert "aws:eks:NodeGroup l4 create" in said
+    assert "aws:eks:NodeGroup eks-l4 create" in said
     assert not (checkout.layout.state / "kwok").exists(), "no control plane is started"
     assert not list(checkout.layout.cloud.rglob("*.json")), "nothing is made"
 

@@ -6,13 +6,12 @@ Real: Pulumi's engine, the SDKs, the API server, its controllers and scheduler. 
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local import cluster
 from local.kubectl import Kubectl
 from local.providers.launchers import CLOUD_FOLDER
 from tests.engine.conftest import RunPulumi
@@ -21,8 +20,8 @@ from tests.engine.programs.stack import Stack
 ORDER: dict[str, Any] = {
     "tags": {"project": "llmserve", "owner": "platform"},
     "pools": {
-        "l4": {"type": "g6.12xlarge", "size": 2, "gpu": True},
-        "system": {"type": "m7i.large", "size": 1},
+        "eks-l4": {"type": "g6.12xlarge", "size": 2, "gpu": True},
+        "eks-system": {"type": "m7i.large", "size": 1},
     },
 }
 SIZE = 15
@@ -49,14 +48,14 @@ class AwsStack(Stack):
 
 def pools(**changes: dict[str, Any]) -> dict[str, Any]:
     """The pools, some of them changed."""
-    return {name: pool | changes.get(name, {}) for name, pool in ORDER["pools"].items()}
+    return {name: pool | changes.get(name.removeprefix("eks-"), {}) for name, pool in ORDER["pools"].items()}
 
 
 def steps(text: str) -> dict[str, list[str]]:
     """What a preview shows: operation → resources, from its lines such as ` ~  aws:ec2:Vpc net update`."""
     found: dict[str, list[str]] = {}
     for line in text.splitlines():
-        match = re.match(r" [-+~]{1,2} +(\S+:\S+) (\S+) (create|update|replace|delete)\b", line)
+        match = re.match(r" [-+~]{1,2} +(\S+:\S+) (\S+) (create|update|replace|delete)\b(?! \w)", line)
         if match and not match[1].startswith("pulumi:"):
             resources = found.setdefault(match[3], [])
             name = f"{match[1]} {match[2]}"
@@ -65,32 +64,25 @@ def steps(text: str) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def plane(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[cluster.ControlPlane]:
-    """A control plane without nodes: node groups bring them."""
-    state = tmp_path_factory.mktemp("eks")
-    try:
-        yield cluster.start(state, programs, [])
-    finally:
-        cluster.stop(state, programs)
-
-
-@pytest.fixture(scope="module")
-def nodes(programs: Path, plane: cluster.ControlPlane) -> Kubectl:
-    return Kubectl(programs / "kubectl", plane.kubeconfig)
-
-
-@pytest.fixture(scope="module")
 def stack(
-    plane: cluster.ControlPlane,
     engine_environment: Callable[[Path], dict[str, str]],
     run_pulumi: RunPulumi,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AwsStack:
     folder = tmp_path_factory.mktemp("aws")
-    environment = engine_environment(folder) | {"KUBECONFIG": str(plane.kubeconfig)}
-    made = AwsStack("aws", folder, environment, run_pulumi)
+    made = AwsStack("aws", folder, engine_environment(folder), run_pulumi)
     made.say()
     return made
+
+
+def nodes(kubectl: Kubectl, selector: str = "eks.amazonaws.com/nodegroup") -> list[dict[str, Any]]:
+    """The nodes of node groups; the control plane has others too."""
+    return kubectl.list("nodes", "-l", selector)
+
+
+def pods(kubectl: Kubectl) -> list[dict[str, Any]]:
+    """The program's pods."""
+    return kubectl.list("pods", "-n", "default", "-l", "of=aws")
 
 
 @pytest.fixture(scope="module")
@@ -119,14 +111,12 @@ def test_a_mistake_fails_the_preview_with_the_resource_and_the_input(stack: AwsS
     assert stack.account == []
 
 
-def test_after_up_every_pod_is_on_the_nodes_of_its_pool(up: AwsStack, nodes: Kubectl) -> None:
-    by_name = {node["metadata"]["name"]: node for node in nodes.list("nodes")}
-    assert len(by_name) == 3
+def test_after_up_every_pod_is_on_the_nodes_of_its_pool(up: AwsStack, kubectl: Kubectl) -> None:
+    by_name = {node["metadata"]["name"]: node for node in nodes(kubectl)}
     labels = [node["metadata"]["labels"]["llmserve.dev/pool"] for node in by_name.values()]
-    assert sorted(labels) == ["l4", "l4", "system"]
-    pods = nodes.list("pods", "-n", "default")
-    assert len(pods) == 3
-    for pod in pods:
+    assert sorted(labels) == ["eks-l4", "eks-l4", "eks-system"]
+    assert len(pods(kubectl)) == 3
+    for pod in pods(kubectl):
         node = by_name[pod["spec"]["nodeName"]]
         assert (
             node["metadata"]["labels"]["llmserve.dev/pool"]
@@ -174,12 +164,12 @@ def test_a_change_by_somebody_else_is_seen_and_set_right(up: AwsStack) -> None:
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        ({"pools": pools(system={"size": 2, "pods": 1})}, {"update": ["aws:eks:NodeGroup system"]}),
+        ({"pools": pools(system={"size": 2, "pods": 1})}, {"update": ["aws:eks:NodeGroup eks-system"]}),
         (
             {"pools": pools(l4={"hops": 2})},
-            {"update": ["aws:ec2:LaunchTemplate l4", "aws:eks:NodeGroup l4"]},
+            {"update": ["aws:ec2:LaunchTemplate eks-l4", "aws:eks:NodeGroup eks-l4"]},
         ),
-        ({"pools": pools(system={"type": "m7i.xlarge"})}, {"replace": ["aws:eks:NodeGroup system"]}),
+        ({"pools": pools(system={"type": "m7i.xlarge"})}, {"replace": ["aws:eks:NodeGroup eks-system"]}),
         (
             {"cluster": {"enabled_cluster_log_types": ["audit"]}},
             {"update": ["aws:eks:Cluster eks"]},
@@ -203,19 +193,18 @@ def test_a_default_tag_replaces_nothing(up: AwsStack) -> None:
     up.say()
 
 
-def test_a_pool_that_grows_gets_a_node_and_one_that_shrinks_drains_it(up: AwsStack, nodes: Kubectl) -> None:
+def test_a_pool_that_grows_gets_a_node_and_one_that_shrinks_drains_it(up: AwsStack, kubectl: Kubectl) -> None:
     for size in (2, 1):
         up.say(pools=pools(system={"size": size}))
         up.up()
-        found = nodes.list("nodes", "-l", "llmserve.dev/pool=system")
-        assert len(found) == size
+        assert len(nodes(kubectl, "llmserve.dev/pool=eks-system")) == size
+    assert len(pods(kubectl)) == 3
+    assert all(pod["spec"]["nodeName"] for pod in pods(kubectl))
     up.say()
-    pods = nodes.list("pods", "-n", "default")
-    assert all(pod["spec"]["nodeName"] for pod in pods)
 
 
 def test_destroy_goes_in_order_stops_at_what_is_in_use_and_leaves_nothing(
-    up: AwsStack, nodes: Kubectl
+    up: AwsStack, kubectl: Kubectl
 ) -> None:
     (vpc,) = [resource for resource in up.resources().values() if resource["type"] == "aws:ec2/vpc:Vpc"]
     record = {"id": "subnet-theirs", "inputs": {"vpcId": vpc["id"], "cidrBlock": "10.0.9.0/24"}}
@@ -228,5 +217,5 @@ def test_destroy_goes_in_order_stops_at_what_is_in_use_and_leaves_nothing(
     theirs.unlink()
     up.pulumi("destroy", "--yes")
     assert up.account == []
-    assert nodes.list("nodes") == []
+    assert nodes(kubectl) == []
     assert not up.resources()

@@ -111,7 +111,7 @@ def pod(name: str, gpu: bool) -> dict[str, Any]:
 
 
 for name, pool in order["pools"].items():
-    labels = {"app": f"{pulumi.get_stack()}-{name}"}
+    labels = {"of": "aws", "app": name}
     k8s.apps.v1.Deployment(
         name,
         metadata={"name": f"on-{name}", "namespace": "default"},
