@@ -13,8 +13,8 @@ READY := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml | cksum 
 # $(call timed,what is done,command): say what is done, do it, say how long it took.
 timed = @printf '== %s\n' "$(1)"; started=$$SECONDS; $(2) || exit $$?; printf '   %s s\n' $$((SECONDS - started))
 
-.PHONY: help setup tools plugins up down preview status check test format lint types unit program engine \
-  bench schema snap fmt lock clean
+.PHONY: help setup tools plugins up down preview status check test format lint types unit program engine e2e \
+  figures bench schema snap fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +65,7 @@ types: setup ## mypy, strict
 	$(call timed,types,$(RUN)/mypy)
 
 unit: setup ## tests of pure functions
-	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest -q tests/unit)
+	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest -q -n 2 tests/unit)
 
 program: setup ## tests of the whole program against a recorder
 	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest -q tests/program)
@@ -73,11 +73,13 @@ program: setup ## tests of the whole program against a recorder
 engine: tools ## tests with the real engine and a real API server
 	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are pretended,$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/engine)
 
-e2e: tools ## tests of pods that run: process node and simulated engines
-	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest -q tests/e2e)
+# The second half measures times and idle cost, so nothing runs beside it.
+e2e: tools ## tests of pods that run: process node, real LiteLLM, Prometheus and Redis, simulated engines
+	$(call timed,e2e tests: real control plane and processes; engines are simulated; on two workers,$(RUN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/e2e --ignore=tests/e2e/test_up.py)
+	$(call timed,e2e tests: make up as a user runs it,$(RUN)/python -m pytest -q tests/e2e/test_up.py)
 
-figures: tools ## what is lost while the whole laptop stack is changed under load; six minutes, not part of make test yet
-	$(call timed,figures: real LiteLLM under load and simulated engines,$(RUN)/python -m pytest -v tests/figures)
+figures: tools ## what is lost while the whole laptop stack is changed under load, one test a line; part of e2e
+	$(call timed,figures: real LiteLLM under load and simulated engines,$(RUN)/python -m pytest -v tests/e2e/test_laptop_figures.py)
 
 bench: tools ## how times grow with the number of models
 	@$(RUN)/python -m tests.bench

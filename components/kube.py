@@ -1,19 +1,23 @@
 """The only place where a manifest becomes a resource."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pulumi
-from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy
+from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac, storage
 
 from components.spec import Manifest
 
 _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("apps/v1", "StatefulSet"): apps.v1.StatefulSet,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): autoscaling.v2.HorizontalPodAutoscaler,
     ("networking.k8s.io/v1", "Ingress"): networking.v1.Ingress,
     ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
     ("policy/v1", "PodDisruptionBudget"): policy.v1.PodDisruptionBudget,
+    ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
+    ("storage.k8s.io/v1", "StorageClass"): storage.v1.StorageClass,
     ("v1", "ConfigMap"): core.v1.ConfigMap,
     ("v1", "LimitRange"): core.v1.LimitRange,
     ("v1", "Namespace"): core.v1.Namespace,
@@ -24,7 +28,15 @@ _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
 }
 
-_NEEDED_BY_PODS = ("ConfigMap", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "ServiceAccount")
+_NEEDED_BY_PODS = (
+    "ConfigMap",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "RoleBinding",
+    "Secret",
+    "ServiceAccount",
+)
+_WORKLOADS = ("Deployment", "StatefulSet")
 
 
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
@@ -53,20 +65,25 @@ def register_all(
     name: str,
     manifests: Mapping[str, Manifest],
     namespace: pulumi.Input[str],
+    kinds_from: Sequence[pulumi.Resource] = (),
 ) -> dict[str, pulumi.CustomResource]:
     """Register manifests as `<name>-<key>` in their order.
 
     A workload also waits for what its pods need before they start, which no value of its own carries. It must
-    not wait for its Service: that is ready only once a pod is.
+    not wait for its Service: that is ready only once a pod is. What is of no kind of Kubernetes' own waits
+    for `kinds_from`, which bring its kind.
     """
     resources: dict[str, pulumi.CustomResource] = {}
     for key, manifest in manifests.items():
-        workload = manifest["kind"] == "Deployment"
+        workload = manifest["kind"] in _WORKLOADS
         before = [made for other, made in resources.items() if manifests[other]["kind"] in _NEEDED_BY_PODS]
+        foreign = (manifest["apiVersion"], manifest["kind"]) not in _CLASSES
         resources[key] = register(
             f"{name}-{key}",
             placed(manifest, namespace),
-            pulumi.ResourceOptions(parent=parent, depends_on=before if workload else None),
+            pulumi.ResourceOptions(
+                parent=parent, depends_on=[*(before if workload else ()), *(kinds_from if foreign else ())]
+            ),
         )
     return resources
 

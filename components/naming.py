@@ -15,6 +15,9 @@ GPU_RESOURCE = "nvidia.com/gpu"
 GPU_TAINT = "nvidia.com/gpu"
 GPU_PRESENT_LABEL = "nvidia.com/gpu.present"
 
+TAG_PREFIX = "llmserve:"
+"""Start of our own AWS tag keys."""
+
 MAX_NAME_LENGTH = 63
 """Longest DNS-1123 label, and so the longest name of a Service (Kubernetes object names documentation)."""
 MAX_WORKLOAD_NAME_LENGTH = 46
@@ -48,6 +51,12 @@ def labels(component: str, instance: str, **extra: str) -> dict[str, str]:
 def selector(component: str, instance: str) -> dict[str, str]:
     """The subset of `labels` that never changes in an object's life, so that selectors may use it."""
     return {"app.kubernetes.io/name": component, "app.kubernetes.io/instance": instance}
+
+
+def tags(cluster: str, environment: str, extra: Mapping[str, str]) -> dict[str, str]:
+    """AWS tags of everything a stack makes; our own keys win over `extra`."""
+    own = {"cluster": cluster, "environment": environment, "managed-by": "pulumi"}
+    return dict(sorted({**extra, **{f"{TAG_PREFIX}{key}": value for key, value in own.items()}}.items()))
 
 
 def content_hash(content: Mapping[str, Any]) -> str:

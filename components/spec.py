@@ -151,6 +151,42 @@ class VersionSpec(Spec):
         return self.prestop_seconds + self.engine.drain_seconds + self.margin_seconds
 
 
+class RecordingRule(Spec):
+    """A query whose value is kept as a series of its own."""
+
+    name: str
+    query: str
+    labels: dict[str, str]
+
+
+class PrometheusSpec(Spec):
+    """The stack's own Prometheus."""
+
+    namespace: str
+    image: str
+    scrape_interval_seconds: int
+    retention_hours: int
+    storage_gib: int | None
+    """Size of its volume; None = what it holds goes with the pod."""
+    storage_class: str | None
+    resources: Resources
+    readers: tuple[str, ...]
+    """Namespaces whose pods may ask it."""
+    rules: tuple[RecordingRule, ...] = ()
+
+
+class RedisSpec(Spec):
+    """The stack's own Redis."""
+
+    namespace: str
+    image: str
+    resources: Resources
+    storage_gib: int
+    storage_class: str | None
+    gateway_labels: dict[str, str]
+    """Selector of the pods that may call it."""
+
+
 class NamespaceSpec(Spec):
     """The namespace everything is in, and how much all its pods together may ask for."""
 

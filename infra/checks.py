@@ -5,30 +5,40 @@ point to is therefore asked of the raw file (`Declared`), not of the parts that 
 """
 
 from collections.abc import Iterator
+from datetime import date
 
 from components import naming
 from components.gateway.findings import gateway_findings
 from components.images import image_findings
 from components.ingress_manifests import ingress_findings
 from infra import resolve
+from infra.checks_capacity import check_capacity
+from infra.checks_cluster import check_cluster
 from infra.checks_models import check_models
+from infra.checks_platform import check_platform
+from infra.checks_pools import check_pools, existing_pools
 from infra.declared import Declared
+from infra.resolve_charts import cluster_facts
 from infra.resolve_gateway import gateway_spec, ingress_spec
+from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
 from planner.finding import Finding, error, nearest, warning
 
 
-def check(settings: StackSettings, declared: Declared) -> list[Finding]:
-    """All findings of the rules below, in the order of the file."""
+def check(settings: StackSettings, declared: Declared, today: date) -> list[Finding]:
+    """All findings of the rules below, in the order of the file; `today` decides on support of versions."""
     rules = (
         _empty(declared, settings),
         _names(settings),
+        _cluster(settings, declared, today),
         _pools(settings),
         check_models(settings, declared),
         _tenants(settings, declared),
         _gateway(settings, declared),
+        check_platform(settings, cluster_facts(settings)),
+        _own_programs(settings),
     )
     return [finding for rule in rules for finding in rule]
 
@@ -63,6 +73,19 @@ def _names(settings: StackSettings) -> Iterator[Finding]:
             )
     if resolve.GATEWAY_NAME in settings.models:
         yield error(f"models.{resolve.GATEWAY_NAME}", "is the gateway's own name", "choose another name")
+
+
+def _cluster(settings: StackSettings, declared: Declared, today: date) -> Iterator[Finding]:
+    cluster = settings.cluster
+    if isinstance(cluster, EksClusterSettings):
+        yield from check_cluster(settings, cluster, today)
+        yield from check_pools(settings, cluster)
+        yield from check_capacity(settings, fixed=cluster.autoscaler == "none")
+    elif declared.cluster_kind == "existing":  # of a broken EKS cluster nothing is left to check
+        yield from existing_pools(settings)
+        if settings.secrets.source != "config":
+            message = "is secrets-manager, which needs an AWS account to look in"
+            yield error("secrets.source", message, "use config, or cluster.kind eks")
 
 
 def _pools(settings: StackSettings) -> Iterator[Finding]:
@@ -108,6 +131,27 @@ def _gateway(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
     outside = ingress_spec(settings)
     if outside:
         yield from ingress_findings(outside)
+
+
+def _own_programs(settings: StackSettings) -> Iterator[Finding]:
+    """What runs beside the models: our own Redis and Prometheus."""
+    redis, watch = settings.gateway.redis, settings.observability
+    if redis and redis.is_own:
+        yield from image_findings(redis.image, "gateway.redis.image")
+        if not redis.password:
+            yield error(
+                "gateway.redis.password",
+                "is missing, and our own Redis lets nobody in without one",
+                "name a secret config key, as in redis_password",
+            )
+    if watch.prometheus:
+        yield from image_findings(watch.prometheus.image, "observability.prometheus.image")
+        if watch.prometheus_url:
+            yield error(
+                "observability.prometheus_url",
+                "is given, and observability.prometheus makes one of our own",
+                "keep one of them",
+            )
 
 
 def _versions(settings: StackSettings) -> Iterator[tuple[str, str, str]]:

@@ -37,7 +37,7 @@ def _scaling(
 ) -> Iterator[Finding]:
     if scaling.min > scaling.max:
         yield error(f"{path}.min", f"is {scaling.min}, more than max {scaling.max}", "lower min or raise max")
-    if scaling.via == "keda" and not settings.observability.prometheus_url:
+    if scaling.via == "keda" and not resolve.prometheus_url(settings):
         yield error("observability.prometheus_url", f"is missing, and {path} asks KEDA to query it", "add it")
     told = set()  # once, however many versions share it
     for version in model.versions.values():

@@ -9,6 +9,7 @@ from typing import Any
 class Declared:
     """Names the raw file declares, well formed or not."""
 
+    cluster_kind: str
     pools: frozenset[str]
     models: frozenset[str]
     versions: Mapping[str, frozenset[str]]
@@ -21,6 +22,7 @@ class Declared:
         """Collect the names of a raw `llmserve:settings`."""
         models = _mapping(raw.get("models"))
         return cls(
+            cluster_kind=str(_mapping(raw.get("cluster")).get("kind", "existing")),
             pools=frozenset(_mapping(raw.get("pools"))),
             models=frozenset(models),
             versions={name: _names(model, "versions") for name, model in models.items()},

@@ -14,10 +14,14 @@ from planner.finding import Finding, error, nearest
 
 Location = tuple[str | int, ...]
 
-_UNION_TAGS = ("served", "external")
+_UNIONS: Mapping[Location, tuple[str, ...]] = {
+    ("models", "*"): ("served", "external"),
+    ("cluster",): ("existing", "eks"),
+    ("cluster", "network"): ("new", "existing"),
+}
+"""Where one of several shapes may stand, with the tags pydantic puts after such a place."""
 _STAND_INS: Mapping[Location, Any] = {
     ("cluster",): {"context": "unknown"},
-    ("cluster", "context"): "unknown",
     ("pools",): {},
     ("models",): {},
     ("tenants",): {},
@@ -56,6 +60,10 @@ def _without_broken_parts(raw: Mapping[str, Any], mistakes: ValidationError) -> 
 
 
 def _remove(tree: dict[str, Any], location: Location, *, missing: bool) -> None:
+    if missing and location[:-1] == (
+        "cluster",
+    ):  # nothing can be said about a cluster without its main parts
+        location = ("cluster",)
     if location in _STAND_INS:
         _set(tree, location, copy.deepcopy(_STAND_INS[location]))
         return
@@ -80,10 +88,26 @@ def _set(tree: dict[str, Any], location: Location, value: Any) -> None:
 
 
 def _without_tags(location: Sequence[str | int]) -> Location:
-    """Drop the name of the union's branch, which pydantic puts after a model's name."""
-    if len(location) > 2 and location[0] == "models" and location[2] in _UNION_TAGS:
-        return (*location[:2], *location[3:])
-    return tuple(location)
+    """Drop the tag of a union's branch, which pydantic puts after the place the union stands at."""
+    path: Location = ()
+    tags: tuple[str, ...] = ()
+    for part in location:
+        if part in tags:
+            tags = ()
+            continue
+        path = (*path, part)
+        tags = _tags(path)
+    return path
+
+
+def _tags(path: Location) -> tuple[str, ...]:
+    """Tags that may follow `path`, if a union stands there."""
+    found = (
+        tags
+        for pattern, tags in _UNIONS.items()
+        if len(pattern) == len(path) and all(p in ("*", q) for p, q in zip(pattern, path, strict=True))
+    )
+    return next(found, ())
 
 
 def _finding(detail: ErrorDetails) -> Finding:
@@ -94,6 +118,9 @@ def _finding(detail: ErrorDetails) -> Finding:
     match kind:
         case "extra_forbidden":
             return error(path, "unknown key", nearest(key, _fields(tuple(location[:-1]))))
+        case "union_tag_invalid":
+            words = [word.strip("'") for word in context["expected_tags"].split(", ")]
+            return error(f"{path}.kind", f"is {context['tag']!r}", nearest(context["tag"], words))
         case "missing":
             description = _fields(tuple(location[:-1])).get(key, {}).get("description", "")
             return error(path, "is missing", f"add it: {description}" if description else "add it")
@@ -118,7 +145,15 @@ def _schema() -> dict[str, Any]:
 def _fields(location: Location) -> dict[str, dict[str, Any]]:
     """Properties of the object at `location` (with union tags), from the settings' JSON Schema."""
     nodes = [_schema()]
+    path: Location = ()
+    tags: tuple[str, ...] = ()
     for part in location:
+        if part in tags:
+            nodes = [choice for node in nodes for choice in _choices(node) if _is(choice, str(part))]
+            tags = ()
+            continue
+        path = (*path, part)
+        tags = _tags(path)
         nodes = [child for node in nodes for child in _step(node, part)]
     return {name: field for node in nodes for name, field in _expand_properties(node).items()}
 
@@ -126,13 +161,18 @@ def _fields(location: Location) -> dict[str, dict[str, Any]]:
 def _step(node: dict[str, Any], part: str | int) -> list[dict[str, Any]]:
     children = []
     for choice in _choices(node):
-        if part in _UNION_TAGS and str(choice.get("title", "")).lower().startswith(str(part)):
-            children.append(choice)
-        elif part in choice.get("properties", {}):
+        if part in choice.get("properties", {}):
             children.append(choice["properties"][part])
         elif isinstance(choice.get("additionalProperties"), dict):
             children.append(choice["additionalProperties"])
+        elif isinstance(part, int) and "items" in choice:
+            children.append(choice["items"])
     return children
+
+
+def _is(choice: dict[str, Any], tag: str) -> bool:
+    """Whether a shape is the one of this tag, by its class' name."""
+    return str(choice.get("title", "")).lower().startswith(tag)
 
 
 def _expand_properties(node: dict[str, Any]) -> dict[str, Any]:

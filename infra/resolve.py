@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from components import naming
+from components import naming, prometheus_config, prometheus_manifests
 from components.engines import default_version, engine_preset
 from components.gateway.model import GatewaySpec
 from components.serving.scaling import scaling_spec
@@ -21,6 +21,7 @@ from components.spec import (
     SecretKey,
     VersionSpec,
 )
+from infra.resolve_charts import charts_prometheus_url, cluster_facts
 from infra.stackfile.base import Settings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
@@ -92,14 +93,15 @@ def version_specs(settings: StackSettings) -> list[VersionSpec]:
 
 
 def namespace_spec(
-    settings: StackSettings, versions: list[VersionSpec], gateway: GatewaySpec
+    settings: StackSettings, versions: list[VersionSpec], gateway: GatewaySpec, *beside: Resources
 ) -> NamespaceSpec:
     """The namespace, large enough for every workload at its maximum while all of them roll.
 
-    A rolled pod that still drains counts like its successor: twice the maximum.
+    A rolled pod that still drains counts like its successor: twice the maximum. `beside` are single pods of
+    ours, such as Redis.
     """
     demands = [(v.resources, v.scaling.max if v.scaling else v.replicas or 1) for v in versions]
-    demands.append((gateway.resources, gateway.scaling.max))
+    demands += [(gateway.pod_resources, gateway.scaling.max), *((need, 1) for need in beside)]
     return NamespaceSpec(
         name=settings.namespace,
         cpu_millicores=sum(2 * count * need.cpu_millicores for need, count in demands),
@@ -141,8 +143,16 @@ def scaling_of(settings: StackSettings, model: ServedModelSettings, engine: Engi
         targets=scaling.target,
         ttft_seconds=objectives.ttft_p95_seconds if objectives else None,
         tpot_seconds=objectives.tpot_p95_seconds if objectives else None,
-        prometheus_url=settings.observability.prometheus_url,
+        prometheus_url=prometheus_url(settings),
     )
+
+
+def prometheus_url(settings: StackSettings) -> str | None:
+    """Where series of this stack are asked for: as said, else our own Prometheus, else the chart's."""
+    said, own = settings.observability.prometheus_url, settings.observability.prometheus
+    if said is None and own is not None:
+        return f"http://{prometheus_manifests.NAME}.{settings.namespace}.svc:{prometheus_config.PORT}"
+    return said or charts_prometheus_url(settings, cluster_facts(settings))
 
 
 def _version_spec(

@@ -1,6 +1,6 @@
 """From the stack file to the gateway's specs. Pure."""
 
-from components import naming
+from components import naming, redis_manifests
 from components.engines import adapter
 from components.gateway.gw_auth import CLIENT_PATHS
 from components.gateway.litellm import MASTER_KEY_ENV, REDIS_PASSWORD_ENV
@@ -18,6 +18,7 @@ from components.gateway.timeouts import deregistration_seconds, idle_timeout_sec
 from components.spec import Resources, ScalingMetric, ScalingRule, ScalingSpec
 from infra.resolve import GATEWAY_NAME, engine_spec, number, presets, traffic
 from infra.secret_keys import MASTER_KEY, provider_keys
+from infra.stackfile.gateway import RedisSettings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 
@@ -59,7 +60,6 @@ def gateway_model(settings: StackSettings) -> GatewayModel:
     """
     gateway = settings.gateway
     content_filter = gateway.content_filter
-    redis = gateway.redis
     return GatewayModel(
         routes=tuple(_route(settings, name, model) for name, model in settings.models.items()),
         tenants=tuple(
@@ -78,13 +78,21 @@ def gateway_model(settings: StackSettings) -> GatewayModel:
         longest_stream_seconds=number(settings, "gateway", gateway, "longest_stream_seconds"),
         retries=number(settings, "gateway", gateway, "retries"),
         cooldown_seconds=number(settings, "gateway", gateway, "cooldown_seconds"),
-        redis=Redis(host=redis.host, port=redis.port, tls=redis.tls) if redis else None,
+        redis=_redis(gateway.redis),
         content_filter=ContentFilter(
             blocked_words=content_filter.blocked_words, blocked_patterns=content_filter.blocked_patterns
         )
         if content_filter
         else None,
     )
+
+
+def _redis(redis: RedisSettings | None) -> Redis | None:
+    if redis is None:
+        return None
+    if redis.host is None:
+        return Redis(host=redis_manifests.NAME, port=redis_manifests.PORT, tls=False, in_cluster=True)
+    return Redis(host=redis.host, port=redis.port, tls=redis.tls)
 
 
 def ingress_spec(settings: StackSettings) -> IngressSpec | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from infra.resolve_charts import chart_secrets
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, error
@@ -33,8 +34,21 @@ def token_keys(settings: StackSettings) -> dict[str, str]:
     return keys
 
 
+def own_passwords(settings: StackSettings) -> frozenset[str]:
+    """Config keys whose values nobody outside gives: what runs in the stack alone asks for them."""
+    redis = settings.gateway.redis
+    return frozenset(
+        {MASTER_KEY} | ({redis.password} if redis and redis.is_own and redis.password else set())
+    )
+
+
 def required_secrets(settings: StackSettings) -> dict[str, str]:
     """Config keys that must be set as secrets, each with the path of the setting that asks for it."""
+    return secret_keys(settings) if settings.secrets.source == "config" else {}
+
+
+def secret_keys(settings: StackSettings) -> dict[str, str]:
+    """Names of all secrets the stack needs, each with the path of the setting that asks for it."""
     redis = settings.gateway.redis
     return {
         MASTER_KEY: "gateway",
@@ -42,6 +56,7 @@ def required_secrets(settings: StackSettings) -> dict[str, str]:
         **provider_keys(settings),
         **token_keys(settings),
         **({redis.password: "gateway.redis.password"} if redis and redis.password else {}),
+        **chart_secrets(settings),
     }
 
 

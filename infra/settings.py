@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ class Stack:
 
     settings: StackSettings
     secrets: Mapping[str, pulumi.Output[str]]
-    """Every single-valued secret by its config key."""
+    """Every single-valued secret by its config key; empty where they come from elsewhere."""
     tenant_keys: pulumi.Output[dict[str, str]]
     """Key by tenant."""
     warnings: tuple[Finding, ...]
+    today: date
+    """What support of Kubernetes versions was judged by."""
 
 
 def load() -> Stack:
@@ -42,7 +45,8 @@ def load() -> Stack:
     raw = config.get_object("settings")
     if not isinstance(raw, Mapping):
         raise pulumi.RunError(_report([_no_settings()]))
-    settings, findings = check_settings(raw)
+    today = date.today()
+    settings, findings = check_settings(raw, today)
     keys = required_secrets(settings) if settings else {}
     if settings:
         states: dict[str, State] = {
@@ -59,14 +63,20 @@ def load() -> Stack:
         secrets={key: config.require_secret(key) for key in keys if key != TENANT_KEYS},
         tenant_keys=config.get_secret_object(TENANT_KEYS) or pulumi.Output.secret({}),
         warnings=tuple(findings),
+        today=today,
     )
 
 
-def check_settings(raw: Mapping[str, Any]) -> tuple[StackSettings | None, list[Finding]]:
-    """Validate `llmserve:settings`: the shape first, then every rule on what is well formed."""
+def check_settings(
+    raw: Mapping[str, Any], today: date | None = None
+) -> tuple[StackSettings | None, list[Finding]]:
+    """Validate `llmserve:settings`: the shape first, then every rule on what is well formed.
+
+    `today` decides on support of Kubernetes versions; None = the date of this machine.
+    """
     settings, findings = mistakes.parse(raw)
     if settings is not None:
-        findings += check(settings, Declared.of(raw))
+        findings += check(settings, Declared.of(raw), today or date.today())
     return settings, findings
 
 

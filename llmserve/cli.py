@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from components.prometheus_manifests import NAME as PROMETHEUS
 from infra.resolve import GATEWAY_NAME
-from infra.secret_keys import required_secrets
+from infra.resolve_platform import redis_spec
+from infra.secret_keys import own_passwords, required_secrets
 from infra.settings import check_settings, check_stack_file, json_schema
 from local import layout, load, load_report, logs, plugins, process_node, stack_config, tables, up
 from local.down import down
@@ -37,11 +39,15 @@ def local_up(
     fake_pods: Annotated[
         bool, typer.Option(help="Only pretend to run pods (kwok): quick, for tests of scale.")
     ] = False,
+    real_ollama: Annotated[
+        bool, typer.Option(help="Serve Ollama models by the ollama on PATH; it pulls real weights.")
+    ] = False,
 ) -> None:
     """Build the tools, start the control plane and nodes, apply the `local` stack, chat, say what runs."""
     with _words():
         here = _checkout()
-        up.up(here, _wanted(here, STACK), console, quiet=quiet, fake_pods=fake_pods)
+        wanted = _wanted(here, STACK)
+        up.up(here, wanted, console, quiet=quiet, fake_pods=fake_pods, real_ollama=real_ollama)
 
 
 @local_app.command("down")
@@ -58,7 +64,7 @@ def local_preview(
     """Show what `pulumi up` would do to a stack, and change nothing of it."""
     with _words():
         here = _checkout()
-        up.preview(here, stack, _wanted(here, stack).secret_keys, console)
+        up.preview(here, stack, _wanted(here, stack), console)
 
 
 @local_app.command("plugins")
@@ -165,7 +171,14 @@ def _wanted(here: layout.Layout, stack: str) -> up.Wanted:
     if settings is None or _mistakes(findings):
         _show([finding for finding in findings if finding.severity is Severity.ERROR], path.name)
         raise typer.Exit(1)
-    return up.Wanted(sorted(required_secrets(settings)), (settings.namespace, GATEWAY_NAME))
+    place = settings.namespace
+    return up.Wanted(
+        secret_keys=sorted(required_secrets(settings)),
+        own_passwords=own_passwords(settings),
+        gateway=(place, GATEWAY_NAME),
+        prometheus=(place, PROMETHEUS) if settings.observability.prometheus else None,
+        redis=redis_spec(settings) is not None,
+    )
 
 
 def _mistakes(findings: list[Finding]) -> int:

@@ -14,8 +14,12 @@ from local.ports import LOOPBACK
 TIMEOUT_SECONDS = 120
 SERVICE_CIDR = "10.96.0.0/16"
 """Room for 65,000 Services; the API server's own default ends at 254."""
-SCALER_PERIOD = "2s"
-"""How often autoscalers look; at the default 15 s the first `up` would wait two periods for their least."""
+SCALER_PERIOD = "5s"
+"""How often autoscalers look; at the default 15 s the first `up` would wait half a minute for their least."""
+ALONE = {"key": "leader-elect", "value": "false"}
+"""There is one of each, so it need not write every two seconds that it leads."""
+COLLECT_OFTEN = {"name": "GOGC", "value": "40"}
+"""Memory for a little time: the heap may grow by less than the usual 100 % before it is collected."""
 
 
 def configuration(programs: Path, listen: dict[str, int], pki: Path, tokens: Path) -> dict[str, Any]:
@@ -59,11 +63,17 @@ def configuration(programs: Path, listen: dict[str, int], pki: Path, tokens: Pat
                     {"key": "token-auth-file", "value": str(tokens)},
                     *api_server_flags(pki),
                 ],
+                "extraEnvs": [COLLECT_OFTEN],
             },
             {
                 "name": "kube-controller-manager",
-                "extraArgs": [{"key": "horizontal-pod-autoscaler-sync-period", "value": SCALER_PERIOD}],
+                "extraArgs": [
+                    {"key": "horizontal-pod-autoscaler-sync-period", "value": SCALER_PERIOD},
+                    ALONE,
+                ],
+                "extraEnvs": [COLLECT_OFTEN],
             },
+            {"name": "kube-scheduler", "extraArgs": [ALONE], "extraEnvs": [COLLECT_OFTEN]},
             {
                 "name": "kwok-controller",
                 "extraArgs": [

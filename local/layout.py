@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-KEPT_BY_DOWN = ("bin", "go", "litellm")
-"""What `down` leaves in `.local`: the programs, which take minutes to build, Go and LiteLLM."""
+KEPT_BY_DOWN = ("bin", "go", "litellm", "redis")
+"""What `down` leaves in `.local`: the programs, which take minutes to build, Go, LiteLLM and Redis."""
 
 EKS_TOKENS = "eks-tokens.csv"
 """Beside the control plane's kubeconfig: the token that the aws stand-in's `aws eks get-token` prints."""
@@ -31,6 +31,11 @@ class Layout:
     def litellm(self) -> Path:
         """LiteLLM's own Python environment."""
         return self.state / "litellm"
+
+    @property
+    def redis(self) -> Path:
+        """Where the pods' Redis is."""
+        return self.state / "redis"
 
     @property
     def node(self) -> Path:

@@ -14,7 +14,7 @@ import aiohttp
 from local import first_chat
 from local.errors import LocalError
 from local.layout import Layout
-from local.load_report import Answer, Ask, Outcome, lost, summary
+from local.load_report import Answer, Ask, Outcome, lost, lost_by_pod, summary
 
 MAX_RATE = 50
 MAX_SECONDS = 600
@@ -108,6 +108,7 @@ class Load:
             "connections": self.plan.connections,
             "requests": len(self.outcomes),
             "lost": lost(self.outcomes),
+            "lost_by_pod": lost_by_pod(self.outcomes),
             "unfinished": self.unfinished,
             "versions": summary(self.outcomes),
         }

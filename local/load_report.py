@@ -32,6 +32,8 @@ class Outcome:
     version: str | None
     """Backend that answered, as the gateway names it."""
     streamed: bool
+    pod: str | None = None
+    """Who of the version began to answer, as a simulated engine tells."""
     problem: str | None = None
     """Why it counts as lost; None = it came whole."""
     first_token_seconds: float | None = None
@@ -46,6 +48,7 @@ class Answer:
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.version: str | None = None
+        self.pod: str | None = None
         self.problem: str | None = None
         """What went wrong outside the answer's text: refused, cut, silent."""
         self._first_seconds: float | None = None
@@ -72,13 +75,20 @@ class Answer:
                 self._last_seconds = at_seconds
                 if self._first_seconds is None:
                     self._first_seconds = at_seconds
+        self._name_pod(event)
         self._tokens = (event.get("usage") or {}).get("completion_tokens", self._tokens)
 
     def whole(self, body: dict[str, Any]) -> None:
         """Take an answer that is not streamed. Raises LookupError or TypeError for a strange one."""
         (choice,) = body["choices"]
+        self._name_pod(body)
         self._finish, self._done = choice["finish_reason"], True
         self._tokens = body["usage"]["completion_tokens"] if choice["message"]["content"] else 0
+
+    def _name_pod(self, body: dict[str, Any]) -> None:
+        """Take the pod's name from a simulated engine's fingerprint."""
+        _, _, pod = str(body.get("system_fingerprint") or "").partition("@")
+        self.pod = self.pod or pod or None
 
     def outcome(self, total_seconds: float) -> Outcome:
         """Judge what has come, now that no more will."""
@@ -87,6 +97,7 @@ class Answer:
         return Outcome(
             version=self.version,
             streamed=self.ask.streamed,
+            pod=self.pod,
             problem=self.problem or self._missing(),
             first_token_seconds=first,
             token_seconds=(self._last_seconds - first) / gaps if first is not None and gaps > 0 else None,
@@ -118,6 +129,12 @@ def summary(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     for outcome in outcomes:
         by_version.setdefault(outcome.version or NOBODY, []).append(outcome)
     return [{"version": version, **_row(found)} for version, found in sorted(by_version.items())]
+
+
+def lost_by_pod(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Return how many requests of each pod did not come whole; those that nobody had begun are NOBODY's."""
+    count = Counter(outcome.pod or NOBODY for outcome in outcomes if outcome.problem is not None)
+    return dict(sorted(count.items()))
 
 
 def lost(outcomes: Sequence[Outcome]) -> int:

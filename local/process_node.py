@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -26,19 +28,28 @@ STOP_SECONDS = 15
 WARDEN_SECONDS = 5
 POLL_SECONDS = 0.1
 TAIL_LINES = 15
-GATEWAY = "gateway"
+GATEWAY, PROMETHEUS = "gateway", "prometheus"
 
 
-def start(layout: Layout, nodes: Sequence[NodeSpec], gateway: tuple[str, str]) -> bool:
+@dataclass(frozen=True)
+class Services:
+    """Namespace and name of the Services that get a fixed port on this machine."""
+
+    gateway: tuple[str, str]
+    prometheus: tuple[str, str] | None
+    """Also where the node asks for external metrics."""
+
+
+def start(layout: Layout, nodes: Sequence[NodeSpec], services: Services, ollama: str | None) -> bool:
     """Have the nodes run; return whether that needed a start.
 
     A process that runs with the same nodes, arguments and code is left alone, another is replaced.
-    `gateway` is namespace and name of the Service the fixed port leads to. Raises LocalError, with the end of
-    the node's log, if it does not come up.
+    `ollama` is the real one, None = simulated. Raises LocalError, with the end of the node's log, if it does
+    not start.
     """
     kubectl = Kubectl(layout.programs / "kubectl", layout.kubeconfig)
     manifests = json.dumps([node_manifest(node) for node in nodes], indent=1)
-    command = _command(layout, gateway)
+    command = _command(layout, services, ollama)
     made_from = hashlib.sha256("\0".join([*command, manifests, _code()]).encode()).hexdigest()
     stamp = layout.node / "made-from"
     if is_running(layout) and stamp.is_file() and stamp.read_text(encoding="utf-8") == made_from:
@@ -85,10 +96,27 @@ def is_running(layout: Layout) -> bool:
     return bool(_processes(layout))
 
 
+def real_ollama() -> str:
+    """Path of the `ollama` on PATH; raise LocalError if there is none."""
+    found = shutil.which("ollama")
+    if found is None:
+        raise LocalError("--real-ollama: no ollama on PATH; install it, or leave the option out")
+    return found
+
+
 def gateway_url(layout: Layout) -> str | None:
     """Where the gateway answers on this machine; None if no process node runs."""
+    return _url(layout, GATEWAY)
+
+
+def prometheus_url(layout: Layout) -> str | None:
+    """Where the stack's own Prometheus answers on this machine; None if no process node runs."""
+    return _url(layout, PROMETHEUS)
+
+
+def _url(layout: Layout, name: str) -> str | None:
     kept = ports.remembered(_ports_file(layout))
-    return f"http://{ports.LOOPBACK}:{kept[GATEWAY]}" if kept and is_running(layout) else None
+    return f"http://{ports.LOOPBACK}:{kept[name]}" if kept and is_running(layout) else None
 
 
 def log_file(layout: Layout) -> Path:
@@ -96,18 +124,20 @@ def log_file(layout: Layout) -> Path:
     return layout.logs / "node.log"
 
 
-def _command(layout: Layout, gateway: tuple[str, str]) -> list[str]:
+def _command(layout: Layout, services: Services, ollama: str | None) -> list[str]:
     kept = ports.remembered(_ports_file(layout))
     if kept is None:
-        kept = ports.choose(str(layout.state), [GATEWAY])
+        kept = ports.choose(str(layout.state), [GATEWAY, PROMETHEUS])
         ports.remember(_ports_file(layout), kept)
+    watch = "/".join(services.prometheus) if services.prometheus else None
     return [
         *(sys.executable, "-m", local.node.__name__),
         *("--kubeconfig", str(layout.kubeconfig)),
         *("--state", str(layout.node)),
         *("--nodes", str(layout.node / "nodes.json")),
-        *("--gateway-port", str(kept[GATEWAY])),
-        *("--gateway-service", "/".join(gateway)),
+        *("--publish", f"{kept[GATEWAY]}={'/'.join(services.gateway)}"),
+        *(("--publish", f"{kept[PROMETHEUS]}={watch}", "--prometheus-service", watch) if watch else ()),
+        *(("--program", f"ollama={ollama}") if ollama else ()),
     ]
 
 

@@ -82,6 +82,7 @@ def collect(layout: Layout, outputs: Object, tenants: Collection[str]) -> dict[s
         "pods": [],
         "models": [],
         "gateway": outputs["gateway"] | {"local_url": url} if outputs else None,
+        "prometheus": _prometheus(layout, outputs),
         "tenants": [{"name": name, "key_file": str(layout.keys / name)} for name in sorted(tenants)],
     }
     if not status.ready:
@@ -94,6 +95,12 @@ def collect(layout: Layout, outputs: Object, tenants: Collection[str]) -> dict[s
         found["pods"] = pod_rows([pod for pod in pods if pod["metadata"]["namespace"] == here])
         found["models"] = model_rows(outputs["models"], kubectl.list("deployments", "-n", here))
     return found
+
+
+def _prometheus(layout: Layout, outputs: Object) -> Object | None:
+    """The stack's own Prometheus, if it has one, with its address on this machine."""
+    found: Object | None = outputs.get("prometheus")
+    return {**found, "local_url": process_node.prometheus_url(layout)} if found else None
 
 
 def pod_rows(pods: Sequence[Object]) -> list[dict[str, Any]]:

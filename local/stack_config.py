@@ -32,18 +32,19 @@ def load_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def prepare(engine: Engine, stack: str, secret_keys: Collection[str]) -> Path:
+def prepare(engine: Engine, stack: str, secret_keys: Collection[str], own_passwords: Collection[str]) -> Path:
     """Bring the generated stack file up to date and return it; make the stack if there is none.
 
-    `secret_keys` are the config keys the stack file needs as secrets. A value once generated is kept in
-    `.local/keys` and never changes; one put there by hand, such as a real provider key, is used as it is.
+    `secret_keys` are the config keys the stack file needs as secrets, `own_passwords` those of them that are
+    made up here; the others belong to something outside and get a placeholder. A value once generated is kept
+    in `.local/keys` and never changes; one put there by hand, such as a real provider key, is used as it is.
     Values reach pulumi by stdin.
     """
     layout = engine.layout
     generated = layout.generated_stack_file(stack)
     committed = layout.stack_file(stack).read_text(encoding="utf-8")
     settings = load_settings(layout.stack_file(stack))
-    wanted = _secret_values(layout, secret_keys, settings["tenants"])
+    wanted = _secret_values(layout, secret_keys, own_passwords, settings["tenants"])
     marker = f"{SOURCE}{hashlib.sha256((committed + repr(sorted(wanted.items()))).encode()).hexdigest()}"
     if generated.is_file() and generated.read_text(encoding="utf-8").startswith(marker):
         return generated
@@ -69,7 +70,9 @@ def _make_stack(engine: Engine, stack: str) -> None:
         engine.read("stack", "init", stack, "--no-select", cwd=engine.layout.state)
 
 
-def _secret_values(layout: Layout, keys: Collection[str], tenants: Collection[str]) -> dict[str, str]:
+def _secret_values(
+    layout: Layout, keys: Collection[str], own: Collection[str], tenants: Collection[str]
+) -> dict[str, str]:
     """Return the value of every secret by its config path, generating what is missing."""
     values = {}
     for key in sorted(keys):
@@ -77,7 +80,7 @@ def _secret_values(layout: Layout, keys: Collection[str], tenants: Collection[st
             for tenant in sorted(tenants):
                 values[f'{TENANT_KEYS}["{tenant}"]'] = _kept(layout.keys / tenant, _new_key())
         else:
-            values[key] = _kept(layout.keys / key, _new_key() if key == MASTER_KEY else PLACEHOLDER)
+            values[key] = _kept(layout.keys / key, _new_key() if key in own else PLACEHOLDER)
     return values
 
 

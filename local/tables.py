@@ -46,6 +46,8 @@ def show(found: Object, console: Console) -> None:
         lines.append(f"gateway, inside the cluster: {gateway['url']}")
         here = gateway["local_url"] or "not reachable: no process node runs"
         lines.append(f"gateway, on this machine: {here}")
+    if (watch := found["prometheus"]) and watch["local_url"]:
+        lines.append(f"Prometheus, on this machine: {watch['local_url']}")
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -59,7 +61,13 @@ def _pods(rows: Sequence[Object]) -> Table:
 
 
 def show_simulated(
-    layout: Layout, answers: Plugins, secret_keys: Collection[str], console: Console, *, fake_pods: bool
+    layout: Layout,
+    answers: Plugins,
+    secret_keys: Collection[str],
+    console: Console,
+    *,
+    fake_pods: bool,
+    ollama: str | None,
 ) -> None:
     """Say what of all this is not real."""
     pods = (
@@ -69,8 +77,10 @@ def show_simulated(
         ]
         if fake_pods
         else [
-            "  Pods are local processes: the gateway is the real LiteLLM.",
-            "simulated: engines. No model runs; every answer begins with [simulated], times mean nothing.",
+            "  Pods are local processes: LiteLLM, Prometheus and Redis are the real ones"
+            + (f", and so is Ollama ({ollama})." if ollama else "."),
+            f"simulated: {'all other ' if ollama else ''}engines. No model runs; every answer begins with "
+            "[simulated], times mean nothing.",
             "  Pods have no container around them: no isolation, no limits (docs/laptop.md).",
         ]
     )

@@ -20,6 +20,7 @@ from local import (
     litellm_environment,
     plugins,
     process_node,
+    redis_program,
     report,
     stack_config,
     tables,
@@ -67,15 +68,31 @@ class Wanted:
     """What a checked stack file asks of the laptop."""
 
     secret_keys: Collection[str]
+    own_passwords: Collection[str]
+    """Those of them that nobody outside gives."""
     gateway: tuple[str, str]
     """Namespace and name of the gateway's Service."""
+    prometheus: tuple[str, str] | None
+    """Of the stack's own Prometheus, if it has one."""
+    redis: bool
+    """Whether it runs a Redis of its own."""
 
 
-def up(layout: Layout, wanted: Wanted, console: Console, *, quiet: bool, fake_pods: bool) -> None:
+def up(
+    layout: Layout,
+    wanted: Wanted,
+    console: Console,
+    *,
+    quiet: bool = False,
+    fake_pods: bool = False,
+    real_ollama: bool = False,
+) -> None:
     """Bring the `local` stack up, send it a chat, and print what runs; raise LocalError if a step fails.
 
-    With `fake_pods` kwok only pretends to run the pods, and there is nobody to chat with.
+    With `fake_pods` kwok only pretends to run the pods, and there is nobody to chat with. With `real_ollama`
+    Ollama models are served by the `ollama` on PATH.
     """
+    ollama = process_node.real_ollama() if real_ollama else None
     steps = Steps(console)
     settings = stack_config.load_settings(layout.stack_file(STACK))
     with steps.step("tools"):
@@ -88,15 +105,19 @@ def up(layout: Layout, wanted: Wanted, console: Console, *, quiet: bool, fake_po
     if not fake_pods:
         with steps.step("LiteLLM"):
             litellm_environment.install(layout, console)
+        if wanted.redis:
+            with steps.step("Redis"):
+                redis_program.install(layout, console)
+        services = process_node.Services(wanted.gateway, wanted.prometheus)
         with steps.step("process node"):
-            started = process_node.start(layout, nodes_of(settings), wanted.gateway)
+            started = process_node.start(layout, nodes_of(settings), services, ollama)
             console.print(
                 f"  {'started' if started else 'runs already'}, says {process_node.log_file(layout)}"
             )
     with steps.step("plugins and stack file"):
         engine, answers = open_engine(layout, console)
         mend(engine, STACK, console)
-        config = stack_config.prepare(engine, STACK, wanted.secret_keys)
+        config = stack_config.prepare(engine, STACK, wanted.secret_keys, wanted.own_passwords)
     applied = time.monotonic()
     with steps.step("pulumi up"):
         log = layout.logs / "up.log" if quiet else None
@@ -114,13 +135,13 @@ def up(layout: Layout, wanted: Wanted, console: Console, *, quiet: bool, fake_po
         since = time.monotonic() - applied - answer.total_seconds + answer.first_token_seconds
     tables.show(report.collect(layout, outputs, settings["tenants"]), console)
     console.print(steps.table())
-    tables.show_simulated(layout, answers, wanted.secret_keys, console, fake_pods=fake_pods)
+    tables.show_simulated(layout, answers, wanted.secret_keys, console, fake_pods=fake_pods, ollama=ollama)
     if client and url:
         console.print(f"from apply to the first streamed token: {since:.1f} s", highlight=False)
         first_chat.show(answer, client, url, console)
 
 
-def preview(layout: Layout, stack: str, secret_keys: Collection[str], console: Console) -> None:
+def preview(layout: Layout, stack: str, wanted: Wanted, console: Console) -> None:
     """Show what `pulumi up` would do to `stack`; changes nothing of it.
 
     The `local` stack is compared with what runs here. Another stack is compared with its own state where
@@ -143,7 +164,7 @@ def preview(layout: Layout, stack: str, secret_keys: Collection[str], console: C
     if stack != STACK:
         engine = rehearsal(engine, stack, place, console)
     mend(engine, stack, console)
-    config = stack_config.prepare(engine, stack, secret_keys)
+    config = stack_config.prepare(engine, stack, wanted.secret_keys, wanted.own_passwords)
     run_pulumi(engine, "preview", "--config-file", str(config), stack=stack)
 
 

@@ -3,8 +3,14 @@
 import difflib
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+INVALID_SETTING = "invalid-setting"
+"""Id of errors about a setting itself: misspelt, out of range, naming what does not exist."""
+RISKY_SETTING = "risky-setting"
+"""Id of warnings about a setting itself."""
 
 
 class Severity(StrEnum):
@@ -19,6 +25,8 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")] = INVALID_SETTING
+    """Which rule says so: stable, kebab-case, the name that waivers, tests and docs/rules.md use."""
     severity: Severity
     path: str
     """Dotted path of the setting, as in `models.chat.versions.v1.pool`."""
@@ -30,14 +38,14 @@ class Finding(BaseModel):
         return f"{self.path}: {self.message}; {self.fix}"
 
 
-def error(path: str, message: str, fix: str) -> Finding:
+def error(path: str, message: str, fix: str, *, id: str = INVALID_SETTING) -> Finding:
     """Return an error finding."""
-    return Finding(severity=Severity.ERROR, path=path, message=message, fix=fix)
+    return Finding(id=id, severity=Severity.ERROR, path=path, message=message, fix=fix)
 
 
-def warning(path: str, message: str, fix: str) -> Finding:
+def warning(path: str, message: str, fix: str, *, id: str = RISKY_SETTING) -> Finding:
     """Return a warning finding."""
-    return Finding(severity=Severity.WARNING, path=path, message=message, fix=fix)
+    return Finding(id=id, severity=Severity.WARNING, path=path, message=message, fix=fix)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -42,6 +42,23 @@ def valid() -> dict[str, Any]:
     return copy.deepcopy(_VALID)
 
 
+def eks_valid() -> dict[str, Any]:
+    """A fresh copy of settings without mistakes for a cluster on EKS."""
+    raw = valid()
+    raw["cluster"] = {
+        "kind": "eks",
+        "name": "test",
+        "region": "us-west-2",
+        "kubernetes_version": "1.35",
+        "availability_zones": ["us-west-2a", "us-west-2b"],
+    }
+    raw["pools"] = {
+        "system": {"instance_type": "m7i.large", "min": 2, "max": 3},
+        "l4": {"instance_type": "g6.2xlarge", "min": 1, "max": 8},
+    }
+    return raw
+
+
 def with_value(path: str, value: Any, raw: dict[str, Any] | None = None) -> dict[str, Any]:
     """Settings with `value` at a dotted path; parents are made where missing."""
     tree = valid() if raw is None else raw
@@ -86,4 +103,9 @@ def secrets_for(raw: dict[str, Any]) -> dict[str, Any]:
     redis = raw.get("gateway", {}).get("redis", {})
     if "password" in redis:
         keys[redis["password"]] = "redis-of-a-test"
+    stack = raw.get("platform", {}).get("prometheus_stack", {})
+    if raw["cluster"].get("kind") == "eks":
+        keys["grafana_admin_password"] = "grafana-of-a-test"
+    if "alertmanager_config" in stack:
+        keys[stack["alertmanager_config"]] = "receivers-of-a-test"
     return keys

@@ -75,6 +75,24 @@ def _kwok(name: str, seconds: int) -> Program:
     return Program(name=name, family="kwok", package=package, module=module, cold_seconds=seconds)
 
 
+def prometheus_suits(found: Version, pinned: Version) -> bool:
+    """Accept the pinned release and newer ones of its major version: module v0.314.0 is release 3.14.0."""
+    return not_older(found, (pinned[1] // 100, pinned[1] % 100, pinned[2]))
+
+
+def _prometheus(name: str, seconds: int) -> Program:
+    module = "github.com/prometheus/prometheus"
+    return Program(
+        name=name,
+        family="prometheus",
+        package=f"{module}/cmd/{name}",
+        module=module,
+        suits=prometheus_suits,
+        tags="remove_all_sd,enable_kubernetes_sd",
+        cold_seconds=seconds,
+    )
+
+
 _ETCD = "go.etcd.io/etcd/server/v3"
 PROGRAMS = (
     Program(name="etcd", family="kube", package=_ETCD, module=_ETCD, cold_seconds=35),
@@ -95,6 +113,8 @@ PROGRAMS = (
         stamps=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",),
         cold_seconds=150,
     ),
+    _prometheus("prometheus", 80),
+    _prometheus("promtool", 15),
 )
 
 

@@ -15,6 +15,7 @@ CONFIG_FOLDER = "/etc/litellm"
 KEYS_FOLDER = "/etc/tenant-keys"
 KEYS_FILE = "keys.json"
 SCRATCH_FOLDER = "/tmp"  # noqa: S108 - a volume of the pod's own, all that it can write to
+METRICS_FOLDER = "/var/lib/gateway-metrics"
 MASTER_KEY_ENV = "LITELLM_MASTER_KEY"
 REDIS_PASSWORD_ENV = "REDIS_PASSWORD"  # noqa: S105 - the name of a variable
 
@@ -92,7 +93,7 @@ def environment(spec: GatewaySpec) -> dict[str, str]:
         "NO_DOCS": "True",
         "NO_OPENAPI": "True",
         "NO_REDOC": "True",
-        "PROMETHEUS_MULTIPROC_DIR": f"{SCRATCH_FOLDER}/metrics",  # how requests reach the metrics port
+        "PROMETHEUS_MULTIPROC_DIR": METRICS_FOLDER,  # where gw_metrics.py reads them
         "PYTHON_GC_THRESHOLD": "50000,20,50",  # the default stalls streams for 0.4-0.6 s (gateway study §2)
         "TENANT_KEYS_FILE": f"{KEYS_FOLDER}/{KEYS_FILE}",
         "TMPDIR": SCRATCH_FOLDER,
@@ -110,8 +111,6 @@ def arguments(spec: GatewaySpec) -> list[str]:
         str(HTTP_PORT),
         "--keepalive_timeout",
         str(keepalive_seconds(spec.model.longest_stream_seconds)),
-        "--prometheus_metrics_port",
-        str(METRICS_PORT),
     ]
 
 

@@ -11,6 +11,7 @@ from components import naming
 from components.gateway import litellm
 from components.gateway.model import GatewaySpec
 from components.gateway.pod import STARTUP_SECONDS, pod_template
+from components.pod_parts import NAMES, OWN_PROMETHEUS
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest
 
@@ -18,6 +19,7 @@ REVISIONS_KEPT = 3
 """Old ReplicaSets; the way back is the stack file's, since their ConfigMaps go when a rollout is done."""
 _NODE_SECONDS = 600
 """Added to the start budget: a node may have to join and the image to be pulled first (our choice)."""
+_SCRIPTS = ("gw_auth.py", "gw_metrics.py")
 _METADATA_SERVICES = "169.254.0.0/16"
 
 
@@ -64,10 +66,10 @@ def tenant_keys_secret(spec: GatewaySpec, document: Any) -> Manifest:
 
 
 def config_map(spec: GatewaySpec) -> Manifest:
-    """config.yaml and the custom-auth hook, under a name that changes with them."""
+    """config.yaml, the custom-auth hook and the metrics server, under a name that changes with them."""
     data = {
         "config.yaml": yaml.safe_dump(litellm.render(spec.model), sort_keys=False),
-        "gw_auth.py": Path(__file__).with_name("gw_auth.py").read_text("utf-8"),
+        **{name: Path(__file__).with_name(name).read_text("utf-8") for name in _SCRIPTS},
     }
     return {
         "apiVersion": "v1",
@@ -152,9 +154,13 @@ def network_policy(spec: GatewaySpec) -> Manifest:
     engines = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "engine"}}}
     anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVICES]}}
     egress: list[dict[str, Any]] = [
-        {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+        *NAMES,
         {"to": [engines], "ports": [{"protocol": "TCP", "port": "http"}]},
     ]
+    redis = spec.model.redis
+    if redis and redis.in_cluster:
+        pods = {"podSelector": {"matchLabels": naming.selector(redis.host, redis.host)}}
+        egress.append({"to": [pods], "ports": [{"protocol": "TCP", "port": redis.port}]})
     if ports := _outside_ports(spec):
         egress.append({"to": [anywhere], "ports": [{"protocol": "TCP", "port": port} for port in ports]})
     return {
@@ -166,7 +172,7 @@ def network_policy(spec: GatewaySpec) -> Manifest:
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
                 {"ports": [{"protocol": "TCP", "port": "http"}]},
-                {"from": [monitoring], "ports": [{"protocol": "TCP", "port": "metrics"}]},
+                {"from": [monitoring, OWN_PROMETHEUS], "ports": [{"protocol": "TCP", "port": "metrics"}]},
             ],
             "egress": egress,
         },
@@ -174,8 +180,9 @@ def network_policy(spec: GatewaySpec) -> Manifest:
 
 
 def _outside_ports(spec: GatewaySpec) -> list[int]:
-    """Ports of the providers and of Redis, sorted."""
-    ports = {spec.model.redis.port} if spec.model.redis else set()
+    """Ports of the providers and of a Redis outside, sorted."""
+    redis = spec.model.redis
+    ports = {redis.port} if redis and not redis.in_cluster else set()
     for route in spec.model.routes:
         for backend in route.backends:
             if backend.kind in ("openai", "anthropic"):

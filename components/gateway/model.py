@@ -4,6 +4,8 @@ from typing import Literal
 
 from components.spec import EngineName, Resources, ScalingSpec, Spec
 
+METRICS_RESOURCES = Resources(cpu_millicores=50, memory_mib=64, memory_limit_mib=128)
+"""Of the sidecar that serves metrics: 20 MiB measured (docs/gateway.md)."""
 Provider = Literal["openai", "anthropic"]
 
 
@@ -59,6 +61,8 @@ class Redis(Spec):
     host: str
     port: int
     tls: bool
+    in_cluster: bool = False
+    """Whether it is a pod of the same namespace."""
 
 
 class ContentFilter(Spec):
@@ -101,6 +105,16 @@ class GatewaySpec(Spec):
     margin_seconds: int
     cors_origins: tuple[str, ...]
     monitoring_namespace: str
+
+    @property
+    def pod_resources(self) -> Resources:
+        """What a whole pod asks for."""
+        own, beside = self.resources, METRICS_RESOURCES
+        return Resources(
+            cpu_millicores=own.cpu_millicores + beside.cpu_millicores,
+            memory_mib=own.memory_mib + beside.memory_mib,
+            memory_limit_mib=own.memory_limit_mib + beside.memory_limit_mib,
+        )
 
     @property
     def grace_seconds(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from components import naming, quantity
 from components.engines import adapter
+from components.pod_parts import NAMES, OWN_PROMETHEUS
 from components.serving.pod import config_name, pod_template
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest, VersionSpec
@@ -115,10 +116,11 @@ def network_policy(spec: VersionSpec) -> Manifest:
     callers = [
         {"podSelector": {"matchLabels": dict(spec.gateway_labels)}},
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring_namespace}}},
+        OWN_PROMETHEUS,
     ]
     anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVICES]}}
     egress: list[dict[str, Any]] = [
-        {"ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]},
+        *NAMES,
         {"to": [anywhere], "ports": [{"protocol": "TCP", "port": 443}]},
     ]
     if spec.engine.model.startswith("s3://"):

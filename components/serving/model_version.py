@@ -1,5 +1,6 @@
 """The component of one version of a model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -15,6 +16,8 @@ class ModelVersionArgs:
 
     spec: VersionSpec
     namespace: pulumi.Input[str]
+    scaler_after: Sequence[pulumi.Resource] = ()
+    """What brings the kind of its autoscaler, where that is not Kubernetes' own."""
 
 
 class ModelVersion(pulumi.ComponentResource):
@@ -29,6 +32,6 @@ class ModelVersion(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ModelVersionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llmserve:serving:ModelVersion", name, None, opts)
-        kube.register_all(self, name, version_manifests(args.spec), args.namespace)
+        kube.register_all(self, name, version_manifests(args.spec), args.namespace, args.scaler_after)
         self.url = f"http://{args.spec.name}.{args.spec.namespace}"
         self.register_outputs({"url": self.url})

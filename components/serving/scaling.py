@@ -22,6 +22,11 @@ _SIGNALS = ("cpu_percent", "waiting_requests", "running_share", "kv_cache_usage"
 _GAUGES = {"waiting_requests": "waiting", "running_share": "running", "kv_cache_usage": "kv_usage"}
 
 
+def series_of(name: str, namespace: str) -> str:
+    """Label matchers for SERIES: those of one workload's pods."""
+    return f'namespace="{namespace}",app_kubernetes_io_instance="{name}"'
+
+
 def scaling_spec(
     *,
     preset: Literal["textbook", "queue", "slo"],

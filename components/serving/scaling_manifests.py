@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components import quantity
-from components.serving.scaling import SERIES, presets
+from components.serving.scaling import SERIES, presets, series_of
 from components.spec import Manifest, ScalingMetric, ScalingRule, ScalingSpec
 
 
@@ -88,14 +88,13 @@ def _trigger(name: str, namespace: str, metric: ScalingMetric, scaling: ScalingS
         return {"type": "cpu", "metricType": "Utilization", "metadata": {"value": f"{round(metric.target)}"}}
     if scaling.prometheus_url is None or metric.query is None:
         raise ValueError(f"KEDA needs a Prometheus address and a query for {metric.name}")
-    series = f'namespace="{namespace}",app_kubernetes_io_instance="{name}"'
     return {
         "type": "prometheus",
         # A sum grows with the pods, so it is divided by them; a latency ratio is the same for all of them.
         "metricType": "AverageValue" if metric.kind == "per_pod" else "Value",
         "metadata": {
             "serverAddress": scaling.prometheus_url,
-            "query": metric.query.replace(SERIES, series),
+            "query": metric.query.replace(SERIES, series_of(name, namespace)),
             "threshold": f"{metric.target:g}",
             "ignoreNullValues": "false",
         },

@@ -47,16 +47,27 @@ class IngressSettings(Settings):
 
 
 class RedisSettings(Settings):
-    """Redis that shares limits between gateway replicas."""
+    """Redis that shares limits between gateway replicas: one of yours by `host`, else one of our own."""
 
-    host: str
-    """Host name."""
+    host: str | None = None
+    """Host name of yours; None = one of our own in the cluster."""
     port: Annotated[int, Field(ge=1, le=65_535)] = 6379
-    """Port."""
+    """Port of yours."""
     tls: bool = True
-    """Encrypt the connection."""
+    """Encrypt the connection to yours."""
     password: str | None = None
-    """Name of the secret config key with the password."""
+    """Name of the secret config key with the password; our own must have one."""
+    image: str | None = None
+    """Image of our own, with tag or digest; None = the one llmserve was tested with."""
+    memory_mib: Annotated[int, Field(ge=64)] = 256
+    """Memory of our own, MiB."""
+    storage_gib: PositiveInt = 1
+    """Volume of our own, GiB: limits and budgets outlive a restart."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is one of our own in the cluster."""
+        return self.host is None
 
 
 class ContentFilterSettings(Settings):

@@ -58,9 +58,8 @@ async def _run(options: argparse.Namespace) -> None:
     api = Api(identity)
     manifests = json.loads(options.nodes.read_text("utf-8"))
     seed = str(options.state)
-    gateway = (options.gateway_port, options.gateway_service) if options.gateway_port else None
-    network = ServiceNetwork(api, seed, options.slice_lag_seconds, gateway)
-    images = Images(options.images, options.state / "images")
+    network = ServiceNetwork(api, seed, options.slice_lag_seconds, dict(options.publish))
+    images = Images(options.images, options.state / "images", dict(options.program))
     shared = Surroundings(api, options.state, images, Events(api), network.rewriter)
     agent = Agent(shared, frozenset(manifest["metadata"]["name"] for manifest in manifests))
     prometheus = options.prometheus_service
@@ -109,19 +108,44 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--state", type=_folder, required=True, help="folder for pods' files, logs, volumes")
     parser.add_argument("--nodes", type=Path, required=True, help="JSON list of Node manifests")
     parser.add_argument("--images", type=Path, default=Path(__file__).with_name("images.yaml"))
+    parser.add_argument(
+        "--program",
+        type=_program,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a program to run in place of the one in the list of images",
+    )
     parser.add_argument("--slice-lag-seconds", type=float, default=1.0, help="how late endpoints change")
-    parser.add_argument("--gateway-port", type=int, help="fixed port on 127.0.0.1 that leads to the gateway")
-    parser.add_argument("--gateway-service", type=_name, help="NAMESPACE/NAME")
+    parser.add_argument(
+        "--publish",
+        type=_published,
+        action="append",
+        default=[],
+        metavar="PORT=NAMESPACE/NAME",
+        help="fixed port on 127.0.0.1 that leads to a Service's first port; may be given again",
+    )
     parser.add_argument("--prometheus-service", type=_name, help="NAMESPACE/NAME, for external metrics")
     parser.add_argument("--prometheus-port", type=int, default=9090)
-    options = parser.parse_args()
-    if bool(options.gateway_port) != bool(options.gateway_service):
-        parser.error("--gateway-port and --gateway-service go together")
-    return options
+    return parser.parse_args()
 
 
 def _folder(text: str) -> Path:
     return Path(text).resolve()
+
+
+def _program(text: str) -> tuple[str, str]:
+    name, _, path = text.partition("=")
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PATH of a program")
+    return name, path
+
+
+def _published(text: str) -> tuple[int, tuple[str, str]]:
+    port, _, name = text.partition("=")
+    if not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not PORT=NAMESPACE/NAME")
+    return int(port), _name(name)
 
 
 def _name(text: str) -> tuple[str, str]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from local.node.api import Json
 
-LOCAL_GATEWAY = "127.0.0.1"
+LOCALHOST = "127.0.0.1"
+API_SERVER = ("default", "kubernetes")
+"""The Service that leads to the API server; its endpoint is no pod."""
 POD_PREFIXES = ("198.18.", "198.19.")
 FIRST_FREE_PORT, PORT_SHIFT = 1024, 10000
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
@@ -53,18 +55,28 @@ def local_port(port: int) -> int:
     return port if port >= FIRST_FREE_PORT else port + PORT_SHIFT
 
 
-def routes(seed: str, services: Mapping[Name, Json], slices: Sequence[Json]) -> dict[Route, list[Route]]:
+def routes(
+    seed: str,
+    services: Mapping[Name, Json],
+    slices: Sequence[Json],
+    published: Mapping[int, Name],
+    api_server: Route,
+) -> dict[Route, list[Route]]:
     """Where to listen, and the endpoints that a connection may go to: the ready ones.
 
-    As kube-proxy does, endpoints that end but still serve are used when none is ready.
+    As kube-proxy does, endpoints that end but still serve are used when none is ready. `published` are ports
+    of localhost that lead to a Service's first port.
     """
     table: dict[Route, list[Route]] = {}
     for name, service in services.items():
         own = [piece for piece in slices if slice_of(piece) == name]
-        for port in service["spec"].get("ports", []):
-            if port.get("protocol", "TCP") == "TCP":
-                found = _endpoints(own, port.get("name", ""))
-                table[service_address(seed, name), local_port(port["port"])] = found
+        ports = [p for p in service["spec"].get("ports", []) if p.get("protocol", "TCP") == "TCP"]
+        for port in ports:
+            found = [api_server] if name == API_SERVER else _endpoints(own, port.get("name", ""))
+            table[service_address(seed, name), local_port(port["port"])] = found
+        for number, wanted in published.items():
+            if wanted == name and ports:
+                table[LOCALHOST, number] = table[service_address(seed, name), local_port(ports[0]["port"])]
     return table
 
 

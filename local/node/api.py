@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
@@ -48,6 +49,9 @@ class Api:
     def __init__(self, identity: Identity) -> None:
         context = ssl.create_default_context(cafile=identity.authority)
         context.load_cert_chain(identity.certificate, identity.key)
+        server = urlsplit(identity.server)
+        self.address = (server.hostname or "", server.port or 443)
+        """Host and port of the API server."""
         self._session = aiohttp.ClientSession(
             identity.server,
             connector=aiohttp.TCPConnector(ssl=context),

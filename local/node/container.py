@@ -20,7 +20,6 @@ BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 10, 300
 QUIET_SECONDS = 600
 """After running so long the back-off begins anew (all three: the kubelet's)."""
 RETRY_SECONDS = 2
-MESSAGE_BYTES = 2048
 
 
 @dataclass(frozen=True)
@@ -248,4 +247,4 @@ class Container:
         """End of the log, where the manifest asks for it."""
         if exit_code == 0 or self.spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
             return ""
-        return self.log.read_bytes()[-MESSAGE_BYTES:].decode(errors="replace")
+        return process.last_words(self.log)

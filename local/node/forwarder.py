@@ -6,9 +6,9 @@ import logging
 import random
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
-from local.node.addresses import LOCAL_GATEWAY, Name, Rewriter, Route, local_port, routes, service_address
+from local.node.addresses import Name, Rewriter, Route, routes, service_address
 from local.node.api import Api, ApiError, Json
 
 BLOCK_BYTES = 65536
@@ -22,8 +22,8 @@ class ServiceNetwork:
     connections are refused. Changes of EndpointSlices take effect `lag_seconds` late, as on a real cluster.
     """
 
-    def __init__(self, api: Api, seed: str, lag_seconds: float, gateway: tuple[int, Name] | None) -> None:
-        self._api, self._seed, self._lag_seconds, self._gateway = api, seed, lag_seconds, gateway
+    def __init__(self, api: Api, seed: str, lag_seconds: float, published: Mapping[int, Name]) -> None:
+        self._api, self._seed, self._lag_seconds, self._published = api, seed, lag_seconds, published
         self._services: dict[Name, Json] = {}
         self._slices: dict[str, Json] = {}
         self._namespaces: set[str] = set()
@@ -88,16 +88,8 @@ class ServiceNetwork:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            targets = routes(self._seed, self._services, list(self._slices.values()))
-            if self._gateway:
-                port, name = self._gateway
-                ports = [
-                    local_port(p["port"])
-                    for p in self._services.get(name, {"spec": {}})["spec"].get("ports", [])
-                ]
-                if ports:
-                    here = (service_address(self._seed, name), ports[0])
-                    targets[LOCAL_GATEWAY, port] = targets[here]
+            slices = list(self._slices.values())
+            targets = routes(self._seed, self._services, slices, self._published, self._api.address)
             self._targets = targets
             for route in self._listeners.keys() - {r for r, found in targets.items() if found}:
                 self._listeners.pop(route).close()

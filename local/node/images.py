@@ -31,9 +31,13 @@ class Image:
 
 
 class Images:
-    """images.yaml, read once. `folder` gets a small launcher per program, first on the pods' PATH."""
+    """images.yaml, read once. `folder` gets a small launcher per program, first on the pods' PATH.
 
-    def __init__(self, table: Path, folder: Path) -> None:
+    `instead` names programs of this machine that are run in place of the table's.
+    """
+
+    def __init__(self, table: Path, folder: Path, instead: Mapping[str, str]) -> None:
+        self._instead = instead
         self._rows: list[Json] = yaml.safe_load(table.read_text("utf-8"))["images"]
         self._folder = folder
 
@@ -42,13 +46,14 @@ class Images:
         for number, row in enumerate(self._rows):
             if found := re.fullmatch(row["match"], name):
                 return self._image(self._folder / str(number), row, found.groupdict())
-        allowed = ", ".join(row["match"] for row in self._rows)
+        allowed = ", ".join(row["name"] for row in self._rows)
         raise ImageError(f"image {name} stands for no local program; the laptop runs these only: {allowed}")
 
     def _image(self, folder: Path, row: Json, groups: Mapping[str, str | None]) -> Image:
         folder.mkdir(parents=True, exist_ok=True)
         for program, words in row["programs"].items():
-            argv = [word.format(python=sys.executable, root=ROOT) for word in words]
+            given = [self._instead[program]] if program in self._instead else words
+            argv = [word.format(python=sys.executable, root=ROOT) for word in given]
             if not os.access(argv[0], os.X_OK):
                 raise ImageError(f"{program}: {argv[0]} is not there; `make tools` installs it")
             path = folder / program

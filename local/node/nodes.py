@@ -10,6 +10,7 @@ from local.node.status import timestamp
 
 HEARTBEAT_SECONDS, LEASE_SECONDS = 10, 40
 """The kubelet's."""
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _PRESSURES = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
@@ -55,7 +56,7 @@ class Nodes:
             meta = manifest["metadata"]
             node = {k: v for k, v in manifest.items() if k != "status"}
             await self._api.apply(f"/api/v1/nodes/{meta['name']}", node)
-            await self._renew(meta["name"])
+            await self._lease(meta["name"])
             await self._status(manifest, version, ready=True)
 
     async def keep_alive(self) -> None:
@@ -78,11 +79,14 @@ class Nodes:
 
     async def _renew(self, name: str) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": now}
+        await self._api.patch(f"{_LEASES}/{name}", {"spec": {"renewTime": now}})
+
+    async def _lease(self, name: str) -> None:
         lease = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {"name": name},
-            "spec": spec,
+            "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS},
         }
-        await self._api.apply(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{name}", lease)
+        await self._api.apply(f"{_LEASES}/{name}", lease)
+        await self._renew(name)

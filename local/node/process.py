@@ -12,6 +12,7 @@ import psutil
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
+MESSAGE_BYTES = 2048
 MARK = "LLMSERVE_NODE_STATE"
 """Variable that every process of a node's pods carries."""
 
@@ -51,6 +52,11 @@ async def execute(
         kill_group(process.pid)
         await process.wait()
     return process.returncode or 0, output.decode(errors="replace")
+
+
+def last_words(log: Path) -> str:
+    """End of what a process wrote, as much as a termination message holds."""
+    return log.read_bytes()[-MESSAGE_BYTES:].decode(errors="replace")
 
 
 def kill_group(pid: int) -> None:

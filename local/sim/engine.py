@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from aiohttp import web
@@ -44,10 +46,11 @@ class Engine(ABC):
     prepare: Callable[[str], Awaitable[None]] | None = None
     """Runs before a request for a model."""
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """`system_fingerprint` of every answer."""
-        return f"simulated-{self.name}-{self.version}"
+        """What every answer names: that it is simulated, by which engine and, in a pod, by which pod."""
+        pod = os.environ.get("HOSTNAME")
+        return f"simulated-{self.name}-{self.version}{f'@{pod}' if pod else ''}"
 
     @abstractmethod
     def error_body(self, error: ApiError) -> dict[str, Any]:

@@ -47,8 +47,7 @@ class Rig:
             "--kubeconfig": self.kubectl.kubeconfig,
             "--state": self.state,
             "--nodes": self.folder / "nodes.json",
-            "--gateway-port": self.gateway_port,
-            "--gateway-service": "gateway/web",
+            "--publish": f"{self.gateway_port}=gateway/web",
         }
         words = [str(word) for pair in arguments.items() for word in pair]
         log_path = self.folder / "node.log"

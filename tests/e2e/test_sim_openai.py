@@ -24,7 +24,7 @@ def sim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def expected_text(fingerprint: str) -> str:
-    name, _, version = fingerprint.removeprefix("simulated-").rpartition("-")
+    name, _, version = fingerprint.partition("@")[0].removeprefix("simulated-").rpartition("-")
     return f"[simulated] {name} {version} as chat,"
 
 

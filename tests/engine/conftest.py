@@ -1,17 +1,14 @@
 """One private control plane for the tier, and private pulumi backends that use the stand-ins."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from local import cluster
-from local.engine import laptop_environment, with_plugins
 from local.kubectl import Kubectl
-from local.layout import Layout
 from local.nodes import nodes_of
-from local.plugins import Plugins
+from tests.engine.engines import RunPulumi, private_environment, pulumi_of
 from tests.stack_files import ROOT, stack_config
 
 
@@ -45,35 +42,10 @@ def engine_environment(
     programs: Path, control_plane: cluster.ControlPlane
 ) -> Callable[[Path], dict[str, str]]:
     """Environment of a pulumi whose state lies in the given folder, and whose plugins are the stand-ins."""
-
-    def make(folder: Path) -> dict[str, str]:
-        layout = Layout(folder)
-        layout.state.mkdir(parents=True, exist_ok=True)
-        if not layout.programs.exists():
-            layout.programs.symlink_to(programs)
-        environment = with_plugins(layout, laptop_environment(layout), Plugins(False, False, False))
-        return environment | {"KUBECONFIG": str(control_plane.kubeconfig)}
-
-    return make
-
-
-RunPulumi = Callable[..., subprocess.CompletedProcess[str]]
+    return lambda folder: private_environment(folder, programs, control_plane.kubeconfig)
 
 
 @pytest.fixture(scope="session")
 def run_pulumi(programs: Path) -> RunPulumi:
     """Run pulumi in a folder with an environment of `engine_environment`; output and status come back."""
-
-    def run(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [programs / "pulumi", "--non-interactive", "--color=never", *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=300,
-        )
-
-    return run
+    return pulumi_of(programs)

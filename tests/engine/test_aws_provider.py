@@ -14,7 +14,7 @@ import pytest
 
 from local.kubectl import Kubectl
 from local.providers.launchers import CLOUD_FOLDER
-from tests.engine.conftest import RunPulumi
+from tests.engine.engines import RunPulumi
 from tests.engine.programs.stack import Stack
 
 ORDER: dict[str, Any] = {

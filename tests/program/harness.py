@@ -15,6 +15,8 @@ from pulumi.runtime.config import set_all_config
 from tests.program.aws_recorder import AwsRecorder
 
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
+Invoke = Callable[[dict[str, Any]], dict[str, Any]]
+"""What a provider's function answers to its arguments."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,16 @@ class _Workers(ThreadPoolExecutor):
             loop.close()
 
 
-class _NoInvokes(mocks.Mocks):
-    def __init__(self) -> None:
+class _Mocks(mocks.Mocks):
+    def __init__(self, invokes: Mapping[str, Invoke]) -> None:
+        self._invokes = invokes
         self.aws = AwsRecorder()
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
-        raise AssertionError(f"unexpected invoke of {args.token}")
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        if args.token not in self._invokes:
+            raise AssertionError(f"unexpected invoke of {args.token}")
+        assert "pulumi:providers:" in args.provider, f"{args.token} is on a default provider"
+        return self._invokes[args.token](args.args)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if args.typ.startswith("aws:"):
@@ -105,8 +111,8 @@ class _NoInvokes(mocks.Mocks):
 
 
 class _Recorder(mocks.MockMonitor):
-    def __init__(self, deployment: Deployment) -> None:
-        super().__init__(_NoInvokes())
+    def __init__(self, deployment: Deployment, invokes: Mapping[str, Invoke]) -> None:
+        super().__init__(_Mocks(invokes))
         self._deployment = deployment
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
@@ -140,12 +146,14 @@ def deploy(
     *,
     preview: bool = False,
     clear: Mapping[str, Any] | None = None,
+    invokes: Mapping[str, Invoke] | None = None,
 ) -> Deployment:
     """Run `program` once with a fresh event loop, monitor and config; raises what the program raises.
 
     Raises RefusedError if AWS would not take some of its resources.
 
     `config` values and `secrets` are without the `llmserve:` prefix; `clear` are keys given without --secret.
+    `invokes` answers functions by token; any other call fails, and so does one on a default provider.
     """
     deployment = Deployment()
     everything = {**config, **secrets, **(clear or {})}
@@ -153,7 +161,7 @@ def deploy(
     workers = _Workers()
     loop.set_default_executor(workers)
     asyncio.set_event_loop(loop)
-    recorder = _Recorder(deployment)
+    recorder = _Recorder(deployment, invokes or {})
     mocks.set_mocks(recorder.mocks, project="llmserve", stack="test", preview=preview, monitor=recorder)
     set_all_config(
         {f"llmserve:{k}": v if isinstance(v, str) else json.dumps(v) for k, v in everything.items()},

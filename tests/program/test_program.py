@@ -13,6 +13,8 @@ from tests.snapshot import assert_snapshot
 from tests.stack_files import STACKS, secrets_for, stack_config, valid, with_value
 
 PROVIDER = "pulumi:providers:kubernetes"
+CLUSTER_WIDE = ("kubernetes:core/v1:Namespace", "kubernetes:storage.k8s.io/v1:StorageClass")
+RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 def run() -> None:
@@ -40,13 +42,16 @@ def test_preview_and_up_register_the_same_resources(stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_every_kubernetes_object_is_on_our_provider_and_in_our_namespace(stack: str) -> None:
-    raw = stack_config(stack)
-    for registration in deployed(raw):
+def test_every_kubernetes_object_is_on_our_provider_and_in_a_namespace_of_ours(stack: str) -> None:
+    deployment = deployed(stack_config(stack))
+    ours = {r.inputs["metadata"]["name"] for r in deployment.of("kubernetes:core/v1:Namespace")}
+    for registration in deployment:
         if registration.type.startswith("kubernetes:"):
             assert f"{PROVIDER}::kubernetes::" in registration.provider, registration.name
-            if registration.type != "kubernetes:core/v1:Namespace":
-                assert registration.inputs["metadata"]["namespace"] == raw.get("namespace", "llmserve")
+            if registration.type == RELEASE:
+                assert registration.inputs["namespace"] in {*ours, "kube-system"}
+            elif registration.type not in CLUSTER_WIDE:
+                assert registration.inputs["metadata"]["namespace"] in ours
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -54,7 +59,7 @@ def test_no_secret_is_registered_in_clear_anywhere(stack: str) -> None:
     raw = stack_config(stack)
     values = [value for secret in secrets_for(raw).values() for value in _leaves(secret)]
     for registration in deployed(raw):
-        clear = str(_without_secrets(registration.inputs))
+        clear = str(without_secrets(registration.inputs))
         assert not [value for value in values if value in clear], registration.name
 
 
@@ -62,10 +67,10 @@ def _leaves(secret: Any) -> list[str]:
     return list(secret.values()) if isinstance(secret, dict) else [secret]
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
-        return {} if SECRET_SIGNATURE in value else {k: _without_secrets(v) for k, v in value.items()}
-    return [_without_secrets(child) for child in value] if isinstance(value, list) else value
+        return {} if SECRET_SIGNATURE in value else {k: without_secrets(v) for k, v in value.items()}
+    return [without_secrets(child) for child in value] if isinstance(value, list) else value
 
 
 def test_a_tenants_clear_key_appears_in_no_registration_even_opened() -> None:

@@ -14,6 +14,7 @@ from components.gateway.keys import keys_document
 from components.gateway.manifests import gateway_manifests, provider_secret, tenant_keys_secret
 from components.gateway.model import GatewayModel, GatewaySpec, Route
 from components.spec import Manifest, Resources
+from local.node.render import quantity
 from tests.snapshot import assert_snapshot
 from tests.unit.gateway_examples import CHAT, DIGEST, REDIS, SUMMARY, backend, model, models, scaling, spec
 
@@ -88,7 +89,7 @@ def test_names_fit_and_selectors_match_the_pods(gateway: GatewaySpec) -> None:
 def test_requests_stay_below_limits_and_the_autoscaler_alone_counts_replicas(gateway: GatewaySpec) -> None:
     made = manifests(gateway)
     resources = container(made)["resources"]
-    requested, limit = (int(resources[k]["memory"].removesuffix("Mi")) for k in ("requests", "limits"))
+    requested, limit = (quantity(resources[key]["memory"]) for key in ("requests", "limits"))
     assert requested <= limit
     assert "replicas" not in made["deployment"]["spec"]
     target = made["scaler"]["spec"]["scaleTargetRef"]
@@ -109,7 +110,12 @@ def test_the_pod_mounts_what_it_reads() -> None:
     made = manifests(gateway)
     volumes = {volume["name"]: volume for volume in pod(made)["spec"]["volumes"]}
     mounts = {mount["mountPath"]: mount["name"] for mount in container(made)["volumeMounts"]}
-    assert mounts == {"/etc/litellm": "config", "/etc/tenant-keys": "tenant-keys", "/tmp": "scratch"}
+    assert mounts == {
+        "/etc/litellm": "config",
+        "/etc/tenant-keys": "tenant-keys",
+        "/tmp": "scratch",
+        "/var/lib/gateway-metrics": "metrics",
+    }
     assert volumes["config"]["configMap"]["name"] == made["config"]["metadata"]["name"]
     keys = tenant_keys_secret(gateway, "{}")
     assert volumes["tenant-keys"]["secret"]["secretName"] == keys["metadata"]["name"]
@@ -118,7 +124,7 @@ def test_the_pod_mounts_what_it_reads() -> None:
     )
     environment = {entry["name"]: entry["value"] for entry in container(made)["env"]}
     assert environment["TENANT_KEYS_FILE"] == f"/etc/tenant-keys/{next(iter(keys['stringData']))}"
-    assert set(made["config"]["data"]) == {"config.yaml", "gw_auth.py"}
+    assert set(made["config"]["data"]) == {"config.yaml", "gw_auth.py", "gw_metrics.py"}
 
 
 def test_the_config_map_carries_the_config_and_the_hook_as_they_run() -> None:
@@ -203,7 +209,10 @@ def test_metrics_are_open_to_monitoring_alone() -> None:
     api, metrics = manifests(spec())["network-policy"]["spec"]["ingress"]
     assert api == {"ports": [{"protocol": "TCP", "port": "http"}]}
     assert metrics == {
-        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "from": [
+            {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
+            {"podSelector": {"matchLabels": naming.selector("prometheus", "prometheus")}},
+        ],
         "ports": [{"protocol": "TCP", "port": "metrics"}],
     }
 
@@ -221,3 +230,15 @@ def test_all_manifests_are_as_recorded() -> None:
     text = yaml.safe_dump_all(plain, sort_keys=False).replace(hashed, "gateway-<hash>")
     assert DIGEST in text
     assert_snapshot("gateway/manifests.yaml", text)
+
+
+def test_metrics_are_served_by_a_sidecar_that_outlives_the_gateway_and_reads_what_it_writes() -> None:
+    made = manifests(spec())
+    (sidecar,) = pod(made)["spec"]["initContainers"]
+    assert sidecar["restartPolicy"] == "Always", "a sidecar ends after the containers it stands beside"
+    script = sidecar["command"][1].rpartition("/")[2]
+    assert made["config"]["data"][script].startswith('"""`python gw_metrics.py HOST PORT`')
+    (folder,) = [item["value"] for item in sidecar["env"]]
+    assert folder == litellm.environment(spec())["PROMETHEUS_MULTIPROC_DIR"]
+    shared = {mount["name"] for mount in sidecar["volumeMounts"] if mount["mountPath"] == folder}
+    assert shared == {"metrics"}

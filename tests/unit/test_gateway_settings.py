@@ -97,6 +97,4 @@ def test_arguments_bind_explicitly_and_keep_connections_longer_than_the_load_bal
         "4000",
         "--keepalive_timeout",
         str(keepalive_seconds(300)),
-        "--prometheus_metrics_port",
-        "9464",
     ]

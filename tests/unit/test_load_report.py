@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.load_report import NOBODY, Answer, Ask, Outcome, lost, percentile, show, summary
+from local.load_report import NOBODY, Answer, Ask, Outcome, lost, lost_by_pod, percentile, show, summary
 
 STREAM = Ask(True, 3)
 SHORT = Ask(False, 3)
@@ -176,3 +176,12 @@ def test_the_table_fits_eighty_columns_and_says_why_requests_were_lost() -> None
         "lost of chat-qwen3-8b-fp8: 1 x error event",
     ):
         assert words in said, said
+
+
+def test_lost_requests_are_counted_by_the_pod_that_had_begun_to_answer() -> None:
+    answer = Answer(Ask(True, 9))
+    chunk = {"choices": [], "system_fingerprint": "simulated-vllm-0.33.0@chat-one-x"}
+    answer.line(f"data: {json.dumps(chunk)}".encode(), 0.1)
+    begun, not_begun = answer.outcome(1.0), Answer(Ask(True, 9)).outcome(1.0)
+    assert begun.pod == "chat-one-x"
+    assert lost_by_pod([begun, not_begun, begun]) == {"chat-one-x": 2, NOBODY: 1}

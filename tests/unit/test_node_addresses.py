@@ -16,6 +16,7 @@ CHAT = service_address(SEED, ("models", "chat-v1"))
 REDIS = service_address(SEED, ("models", "redis"))
 OTHER = service_address(SEED, ("monitoring", "prometheus"))
 OWN = "127.18.0.9"
+API_SERVER_AT = ("127.0.0.1", 6443)
 
 
 def _rewriter() -> Rewriter:
@@ -152,5 +153,26 @@ def test_connections_go_where_kube_proxy_would_send_them(
         "ports": [{"name": "http", "port": 8000}, {"name": "metrics", "port": 9000}],
         "endpoints": endpoints,
     }
-    table = routes(SEED, {("models", "chat-v1"): service}, [piece])
+    table = routes(SEED, {("models", "chat-v1"): service}, [piece], {}, API_SERVER_AT)
     assert table == {(CHAT, 10080): [(ip, 8000) for ip in chosen]}
+
+
+def test_a_published_port_leads_where_the_services_first_port_leads() -> None:
+    name = ("models", "chat-v1")
+    service = {"spec": {"ports": [{"port": 80}, {"port": 81}]}}
+    endpoints = [{"addresses": ["198.18.0.7"], "conditions": {"ready": True}}]
+    labels = {"kubernetes.io/service-name": "chat-v1"}
+    piece = {
+        "metadata": {"namespace": "models", "labels": labels},
+        "ports": [{"port": 8000}],
+        "endpoints": endpoints,
+    }
+    table = routes(SEED, {name: service}, [piece], {18080: name, 18081: ("models", "gone")}, API_SERVER_AT)
+    assert table["127.0.0.1", 18080] == [("127.18.0.7", 8000)] == table[CHAT, 10080]
+    assert ("127.0.0.1", 18081) not in table, "a Service that is not there has no port"
+
+
+def test_the_kubernetes_service_leads_to_the_api_server_whatever_its_endpoints_say() -> None:
+    service = {"spec": {"ports": [{"name": "https", "port": 443}]}}
+    table = routes(SEED, {("default", "kubernetes"): service}, [], {}, API_SERVER_AT)
+    assert table == {(service_address(SEED, ("default", "kubernetes")), 10443): [API_SERVER_AT]}

@@ -55,7 +55,7 @@ def test_a_volume_belongs_to_the_one_claim_it_was_made_for() -> None:
 @pytest.mark.parametrize("engine", ["vllm", "tgi", "ollama", "sglang", "tensorrt-llm"])
 def test_the_official_image_of_every_simulated_engine_is_allowed(tmp_path: Path, engine: EngineName) -> None:
     image = release(engine, table(engine).default).image
-    found = Images(TABLE, tmp_path).find(image)
+    found = Images(TABLE, tmp_path, {}).find(image)
     folder = Path(found.environment["PATH"].split(":")[0])
     assert all((folder / program).is_file() for program in found.entrypoint)
     assert found.environment["SIM_ENGINE_VERSION"] == table(engine).default
@@ -74,19 +74,19 @@ def test_the_official_image_of_every_simulated_engine_is_allowed(tmp_path: Path,
 def test_an_engine_pretends_to_be_the_release_its_tag_names(
     tmp_path: Path, image: str, version: str | None
 ) -> None:
-    assert Images(TABLE, tmp_path).find(image).environment.get("SIM_ENGINE_VERSION") == version
+    assert Images(TABLE, tmp_path, {}).find(image).environment.get("SIM_ENGINE_VERSION") == version
 
 
 def test_an_unknown_image_is_refused_with_the_list(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"image nginx:1 stands for no local program.*vllm/vllm-openai"):
-        Images(TABLE, tmp_path).find("nginx:1")
+        Images(TABLE, tmp_path, {}).find("nginx:1")
 
 
 def test_a_program_that_is_not_installed_is_named(tmp_path: Path) -> None:
     table = tmp_path / "images.yaml"
-    table.write_text("images: [{match: x, programs: {p: [/nonexistent/p]}, entrypoint: [p]}]")
+    table.write_text("images: [{name: x, match: x, programs: {p: [/nonexistent/p]}, entrypoint: [p]}]")
     with pytest.raises(ImageError, match="p: /nonexistent/p is not there"):
-        Images(table, tmp_path).find("x")
+        Images(table, tmp_path, {}).find("x")
 
 
 def test_a_published_folder_changes_all_at_once_and_only_when_it_must(tmp_path: Path) -> None:
@@ -98,3 +98,13 @@ def test_a_published_folder_changes_all_at_once_and_only_when_it_must(tmp_path: 
     assert (tmp_path / "a").read_bytes() == b"new"
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith("..")) == ["a"]
     assert not first.exists()
+
+
+def test_a_program_of_this_machine_can_take_the_place_of_a_simulated_one(tmp_path: Path) -> None:
+    real = tmp_path / "ollama"
+    real.write_text("#!/bin/sh\n")
+    real.chmod(0o755)
+    image = release("ollama", table("ollama").default).image
+    found = Images(TABLE, tmp_path / "images", {"ollama": str(real)}).find(image)
+    launcher = Path(found.environment["PATH"].split(":")[0]) / "ollama"
+    assert launcher.read_text() == f'#!/bin/sh\nexec {real} "$@"\n'

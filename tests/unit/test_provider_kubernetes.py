@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from pulumi.runtime.proto import provider_pb2 as wire
 
-from local.providers.kubernetes.client import ApiError, Cluster, Place
+from local.providers.kubernetes.client import ApiError, Cluster, Place, warning_text
 from local.providers.kubernetes.provider import KubernetesProvider
 from local.providers.kubernetes.settings import Settings
 from local.providers.kubernetes.waiting import Waiter
@@ -206,3 +206,7 @@ def test_a_diff_tells_the_engine_paths_kinds_and_order() -> None:
     }
     assert (list(answer.diffs), list(answer.replaces)) == (["data", "metadata"], ["data.k"])
     assert answer.deleteBeforeReplace
+
+
+def test_a_warning_of_the_api_server_is_told_whole_quotes_included() -> None:
+    assert warning_text(r'299 - "duplicate port name \"http\" here"') == 'duplicate port name "http" here'

@@ -106,7 +106,7 @@ def test_the_namespace_holds_every_workload_at_its_maximum_twice_over() -> None:
     # chat: two versions of up to two pods; summary: one; gateway: up to four without GPU
     assert namespace.gpus == 2 * (2 + 2 + 1)
     assert namespace.pods == 2 * (2 + 2 + 1 + 4)
-    assert namespace.cpu_millicores == 2 * (5 * 5900 + 4 * 1000)
+    assert namespace.cpu_millicores == 2 * (5 * 5900 + 4 * (1000 + 50))
 
 
 @pytest.mark.parametrize(

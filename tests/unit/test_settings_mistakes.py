@@ -21,7 +21,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("unknown engine", with_value(f"{VERSION}.engine", "vlm"), f"{VERSION}.engine", "did you mean vllm?"),
     ("missing field", without(f"{VERSION}.model"), f"{VERSION}.model", "add it"),
     ("missing section", without("cluster"), "cluster", "add it"),
-    ("kind not there yet", with_value("cluster.kind", "eks"), "cluster.kind", "existing"),
+    ("unknown kind of cluster", with_value("cluster.kind", "gke"), "cluster.kind", "eks, existing"),
     ("unknown pool", with_value(f"{VERSION}.pool", "l40"), f"{VERSION}.pool", "did you mean l4?"),
     ("unknown instance type", with_value("pools.l4.instance_type", "g6.2xlrge"), "pools.l4.instance_type", "did you mean g6.2xlarge?"),
     ("unknown version in traffic", with_value("models.chat.traffic", {"v1": 90, "v3": 10}), "models.chat.traffic.v3", "known: v1, v2"),
@@ -57,8 +57,13 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("token for an engine that takes none", with_value("models.summary.versions.tgi", {"engine": "ollama", "model": "m:1", "pool": "l4", "model_token": "hf"}), "models.summary.versions.tgi.model_token", "remove it"),
     ("host path missing", with_value(f"{VERSION}.cache", {"kind": "host_path"}), f"{VERSION}.cache.host_path", "folder"),
     ("KEDA without Prometheus", with_value("models.chat.scaling", {"max": 2, "via": "keda"}), "observability.prometheus_url", "add it"),
+    ("two Prometheuses", with_value("observability", {"prometheus": {}, "prometheus_url": "http://p:9090"}), "observability.prometheus_url", "keep one"),
+    ("own Prometheus without a tag", with_value("observability.prometheus", {"image": "prom/prometheus"}), "observability.prometheus.image", "tag"),
+    ("own Redis without a password", with_value("gateway.redis", {}), "gateway.redis.password", "redis_password"),
+    ("own Redis image latest", with_value("gateway.redis", {"password": "redis_password", "image": "redis:latest"}), "gateway.redis.image", "tag"),
     ("unknown scaling target", with_value("models.chat.scaling", {"max": 2, "target": {"waiting": 5}}), "models.chat.scaling", "waiting_requests"),
     ("slo without objectives", with_value("models.chat.scaling", {"max": 2, "preset": "slo"}), "models.chat.scaling", "objectives"),
+    ("Secrets Manager without AWS", with_value("secrets", {"source": "secrets-manager"}), "secrets.source", "cluster.kind eks"),
     ("ALB without certificate", with_value("gateway.ingress", {"hostname": "h"}), "gateway.ingress.certificate_arn", "add"),
 ]  # fmt: skip
 
@@ -82,7 +87,7 @@ def test_a_file_with_twelve_mistakes_gives_twelve_findings_at_once() -> None:
     raw = valid()
     for path, value in {
         "modles": {},
-        "cluster.kind": "eks",
+        "cluster.kind": "gke",
         "pools.l4.min": 9,
         f"{VERSION}.pool": "l40",
         f"{VERSION}.max_model_len": "long",
@@ -171,5 +176,6 @@ def test_a_secret_in_clear_in_a_file_is_an_error_and_a_missing_one_only_a_warnin
     assert findings == {
         "llmserve:openai_api_key": Severity.ERROR,
         "llmserve:gateway_master_key": Severity.WARNING,
+        "llmserve:redis_password": Severity.WARNING,
         "llmserve:tenant_keys": Severity.WARNING,
     }

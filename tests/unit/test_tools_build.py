@@ -19,6 +19,7 @@ from tools.programs import (
     not_older,
     parse_version,
     pinned_version,
+    prometheus_suits,
     same_minor,
     within_one_minor,
 )
@@ -247,3 +248,13 @@ def test_a_go_that_is_too_old_is_said_to_be(checkout: Path, monkeypatch: pytest.
 
     with pytest.raises(ToolsError, match=r"go on PATH is 1\.19\.8, 1\.26\.0 is needed"):
         Builder(checkout).run()
+
+
+@pytest.mark.parametrize(
+    ("found", "suits"),
+    [((3, 14, 0), True), ((3, 15, 2), True), ((3, 13, 0), False), ((2, 53, 0), False), ((4, 0, 0), False)],
+)
+def test_prometheus_on_path_is_compared_by_its_release_not_by_its_modules_version(
+    found: tuple[int, int, int], suits: bool
+) -> None:
+    assert prometheus_suits(found, (0, 314, 0)) is suits

@@ -126,6 +126,7 @@ def test_only_the_gateway_and_monitoring_reach_an_engine() -> None:
     callers = [
         {"podSelector": {"matchLabels": naming.selector("gateway", "gateway")}},
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}},
+        {"podSelector": {"matchLabels": naming.selector("prometheus", "prometheus")}},
     ]
     assert spec["ingress"] == [{"from": callers, "ports": [{"protocol": "TCP", "port": "http"}]}]
 

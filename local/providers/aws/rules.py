@@ -13,11 +13,8 @@ from local.providers.protocol import UNKNOWN, has_unknown
 from planner.finding import Finding, error, nearest
 
 Values = Mapping[str, Any]
-MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = (
-    50,
-    128,
-    256,
-)  # of one resource: botocore's EKS model has the same limits
+MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 50, 128, 256
+"""Of one resource; botocore's EKS model has the same limits."""
 
 
 def findings(token: str, values: Values) -> Iterator[Finding]:

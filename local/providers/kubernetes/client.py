@@ -43,6 +43,11 @@ class Place(NamedTuple):
     object_id: str
 
 
+def warning_text(header: str) -> str:
+    """Return the text of a Warning header, `299 - "text"`, in which quotes are escaped. Pure."""
+    return str(json.JSONDecoder().raw_decode(header, header.index('"'))[0])
+
+
 class Cluster:
     """One API server, seen through one context of a kubeconfig."""
 
@@ -75,7 +80,7 @@ class Cluster:
             ) from None
         if warn:
             for warning in response.headers.getlist("Warning"):
-                warn(warning.split('"')[1])  # 299 - "text"
+                warn(warning_text(warning))
         answer = json.loads(response.data) if response.data[:1] == b"{" else {}
         if response.status >= 400:
             text = answer.get("message") or f"the API server answered with HTTP status {response.status}"

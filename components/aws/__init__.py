@@ -1,0 +1,1 @@
+"""The AWS half of a stack: network, cluster, pools, identities and the bucket for weights."""

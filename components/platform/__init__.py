@@ -1,0 +1,1 @@
+"""The platform below the models: third-party charts, what is scraped, what alerts."""

@@ -1,0 +1,32 @@
+"""The charts of the platform: what, from where, which version. Pure; the data is charts.yaml."""
+
+import datetime
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+import yaml
+
+from components.spec import Spec
+
+
+class Chart(Spec):
+    """One chart at one version."""
+
+    chart: str
+    """Name in `repository`, or an oci:// address."""
+    repository: str | None
+    version: str
+    namespace: str | None
+    """Where its release lives; None = the monitoring namespace."""
+    timeout_seconds: int
+    date: datetime.date
+    """Of the release, as far as the source tells it."""
+    source: str
+
+
+@cache
+def charts() -> Mapping[str, Chart]:
+    """Every chart by the name of its release, in the order of the file."""
+    text = files("components.platform").joinpath("charts.yaml").read_text("utf-8")
+    return {name: Chart(**fields) for name, fields in yaml.safe_load(text).items()}

@@ -1,0 +1,98 @@
+"""How the parts of the AWS half hang together: order, pools, networks, secrets, what a change touches."""
+
+import json
+from typing import Any
+
+from tests.program.aws_cases import everything, of_aws, recorded
+from tests.program.harness import deploy
+from tests.program.test_program import deployed, run, without_secrets
+from tests.stack_files import eks_valid, with_value
+
+
+def test_nodes_come_after_the_add_ons_they_need_and_before_those_that_need_them() -> None:
+    deployment = recorded("prod")
+    groups = deployment.of("aws:eks/nodeGroup:NodeGroup")
+    for group in groups:
+        assert {f"addons-first-{n}" for n in ("vpc-cni", "kube-proxy", "eks-pod-identity-agent")} <= {
+            *group.dependencies
+        }
+    for addon in ("coredns", "aws-ebs-csi-driver", "metrics-server", "eks-node-monitoring-agent"):
+        needs = deployment.one("aws:eks/addon:Addon", f"addons-{addon}").dependencies
+        assert {group.name for group in groups} <= {*needs}
+    (provider,) = deployment.of("pulumi:providers:kubernetes")
+    assert {group.name for group in groups} <= {*provider.dependencies}
+
+
+def test_every_role_has_its_permissions_before_anything_uses_it() -> None:
+    deployment = recorded("dev")
+    cluster = deployment.one("aws:eks/cluster:Cluster", "cluster")
+    assert {"cluster-role", "cluster-role-AmazonEKSClusterPolicy", "cluster-logs"} <= {*cluster.dependencies}
+    group = deployment.one("aws:eks/nodeGroup:NodeGroup", "pool-l4")
+    assert {"nodes", "nodes-AmazonEKSWorkerNodePolicy"} <= {*group.dependencies}
+
+
+def test_karpenter_makes_gpu_pools_and_eks_makes_the_others() -> None:
+    deployment = recorded("everything")
+    assert {r.name for r in deployment.of("aws:eks/nodeGroup:NodeGroup")} == {"pool-system", "pool-fast"}
+    (node_class,) = deployment.of("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass")
+    assert node_class.inputs["spec"]["securityGroupSelectorTerms"] == [{"id": "sg-of-the-cluster"}]
+    assert len(node_class.inputs["spec"]["subnetSelectorTerms"]) == 2
+    assert deployment.one("kubernetes:karpenter.sh/v1:NodePool", "pool-l4-nodes")
+    assert not deployment.of("kubernetes:karpenter.sh/v1:NodePool")[0].inputs["metadata"].get("namespace")
+
+
+def test_an_existing_network_is_used_and_not_touched() -> None:
+    subnets = {"us-west-2a": "subnet-0123456789abcdef0", "us-west-2b": "subnet-0123456789abcdef1"}
+    network = {"vpc_id": "vpc-0123456789abcdef0", "private_subnets": subnets}
+    deployment = deployed(with_value("cluster.network", network, eks_valid()))
+    kinds = {r.type for r in of_aws(deployment) if r.type.startswith("aws:ec2/")}
+    assert kinds == {"aws:ec2/launchTemplate:LaunchTemplate"}
+    cluster = deployment.one("aws:eks/cluster:Cluster", "cluster").inputs
+    assert cluster["vpcConfig"]["subnetIds"] == list(subnets.values())
+
+
+def test_a_pools_size_changes_one_resource_and_a_tag_no_logical_name() -> None:
+    before = {(r.type, r.name): r.inputs for r in deployed(eks_valid())}
+    grown = {(r.type, r.name): r.inputs for r in deployed(with_value("pools.l4.max", 9, eks_valid()))}
+    assert before.keys() == grown.keys()
+    assert [name for name in before if before[name] != grown[name]] == [
+        ("aws:eks/nodeGroup:NodeGroup", "pool-l4")
+    ]
+    tagged = {(r.type, r.name) for r in deployed(with_value("cluster.tags", {"team": "x"}, eks_valid()))}
+    assert before.keys() == tagged
+
+
+def test_the_preview_tells_cost_quotas_and_support() -> None:
+    outputs = recorded("prod").outputs["cluster"]
+    assert outputs["quota_vcpus"] == {"on-demand-g": 176, "on-demand-standard": 48, "spot-g": 32}
+    assert outputs["standard_support_until"] == "2027-03-27"
+    assert outputs["cost_usd_per_hour"]["control plane"] == {"min": 0.1, "max": 0.1}
+    assert outputs["cost_usd_per_hour"]["in all"]["min"] < outputs["cost_usd_per_hour"]["in all"]["max"]
+
+
+def test_secrets_come_from_secrets_manager_by_their_names_and_stay_secret() -> None:
+    raw = with_value("secrets", {"source": "secrets-manager", "prefix": "acme/test/"}, eks_valid())
+    asked = []
+
+    def get_secret(arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append(arguments["secretId"])
+        tenants = json.dumps({tenant: f"sk-{tenant}-in-aws" for tenant in raw["tenants"]})
+        value = tenants if arguments["secretId"].endswith("tenant_keys") else "sk-in-aws"
+        return {"secretString": value, "id": "x", "arn": "arn"}
+
+    token = "aws:secretsmanager/getSecretVersion:getSecretVersion"
+    deployment = deploy(run, {"settings": raw}, {}, invokes={token: get_secret})
+    assert sorted(asked) == [
+        "acme/test/gateway_master_key",
+        "acme/test/grafana_admin_password",
+        "acme/test/openai_api_key",
+        "acme/test/tenant_keys",
+    ]
+    secret = deployment.one("kubernetes:core/v1:Secret", "gateway-environment")
+    assert set(secret.manifest["stringData"].values()) == {"sk-in-aws"}
+    assert "in-aws" not in str([without_secrets(r.inputs) for r in deployment])
+
+
+def test_preview_and_up_register_the_same_resources_of_every_kind() -> None:
+    preview = {(r.type, r.name) for r in deployed(everything(), preview=True)}
+    assert preview == {(r.type, r.name) for r in recorded("everything")}
