@@ -3,9 +3,8 @@
 from typing import Literal
 
 from components.spec import Spec
+from planner.quota import Capacity
 
-Capacity = Literal["on-demand", "spot", "capacity-block", "reservation"]
-Autoscaler = Literal["cluster-autoscaler", "karpenter", "none"]
 ImageName = Literal["al2023", "bottlerocket"]
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.stackfile.base import PositiveInt, Settings
+from planner.quota import Capacity
 
 
 class TaintSettings(Settings):
@@ -40,7 +41,7 @@ class PoolSettings(Settings):
     """Most nodes. The laptop, which has no autoscaler, makes this many."""
     other_instance_types: tuple[str, ...] = ()
     """Types a spot pool may also take; each with the same GPUs and no less of anything (eks)."""
-    capacity: Literal["on-demand", "spot", "capacity-block", "reservation"] = "on-demand"
+    capacity: Capacity = "on-demand"
     """How nodes are bought. capacity-block and reservation need `reservation_id` (eks)."""
     reservation_id: Annotated[str, Field(pattern=r"^cr-[0-9a-f]{8,17}$")] | None = None
     """The capacity block or on-demand reservation (eks)."""
