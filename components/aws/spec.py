@@ -3,9 +3,8 @@
 from typing import Literal
 
 from components.spec import Spec
+from planner.eks import ImageName
 from planner.quota import Capacity
-
-ImageName = Literal["al2023", "bottlerocket"]
 
 
 class ZoneSubnets(Spec):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.stackfile.base import PositiveInt, Settings
+from planner.eks import ImageName
 from planner.quota import Capacity
 
 
@@ -47,7 +48,7 @@ class PoolSettings(Settings):
     """The capacity block or on-demand reservation (eks)."""
     zones: tuple[str, ...] = ()
     """Availability zones of the nodes; empty = all of the cluster's (eks)."""
-    image: Literal["al2023", "bottlerocket"] = "al2023"
+    image: ImageName = "al2023"
     """Operating system. bottlerocket brings its own device plugin (eks)."""
     image_release: str | None = None
     """Release of the image; None = the pinned one, or EKS' newest when the pool is made (eks)."""
