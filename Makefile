@@ -65,7 +65,7 @@ types: setup ## mypy, strict
 	$(call timed,types,$(RUN)/mypy)
 
 unit: setup ## tests of pure functions
-	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest -q tests/unit)
+	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest -q -n 2 tests/unit)
 
 program: setup ## tests of the whole program against a recorder
 	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest -q tests/program)

@@ -73,7 +73,9 @@ def local_plugins() -> None:
     with _words():
         here = _checkout()
         up.build_tools(here)
-        console.print(str(plugins.decide(here, laptop_environment(here), retry=True)), highlight=False)
+        console.print(
+            str(plugins.decide(here, laptop_environment(here), retry=True, with_aws=True)), highlight=False
+        )
 
 
 @local_app.command("status")

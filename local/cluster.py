@@ -7,11 +7,13 @@ their pods become Ready without running anything. Real pods need the process nod
 import fcntl
 import hashlib
 import json
+import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -19,7 +21,9 @@ from components.naming import POOL_LABEL
 from local import kubeconfig, kwokctl, ports, processes
 from local.errors import LocalError
 from local.kubectl import Kubectl, cache_environment
-from local.nodes import NodeSpec, fake_node_manifest, is_fake
+from local.layout import EKS_TOKENS
+from local.nodes import NodeSpec, fake_node_manifest, fake_volumes, is_fake
+from local.private import write_private
 
 CONTEXT = "llmserve-local"
 COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok-controller")
@@ -59,7 +63,8 @@ def start(state: Path, programs: Path, fake_nodes: Sequence[NodeSpec] | None) ->
             _create(state, programs)
         plane = ControlPlane(state / "kubeconfig", CONTEXT, _server(state) or "")
         if fake_nodes is not None:
-            _apply_nodes(Kubectl(programs / "kubectl", plane.kubeconfig), fake_nodes)
+            kubectl = Kubectl(programs / "kubectl", plane.kubeconfig)
+            keep_nodes(kubectl, POOL_LABEL, [fake_node_manifest(node) for node in fake_nodes])
     return plane
 
 
@@ -78,7 +83,7 @@ def stop(state: Path, programs: Path) -> list[str]:
         _stop_all(state)
         shutil.rmtree(_work_folder(state), ignore_errors=True)
         shutil.rmtree(state / "kubectl-cache", ignore_errors=True)
-        for name in ("kubeconfig", "ports.json"):
+        for name in ("kubeconfig", "ports.json", EKS_TOKENS):
             (state / name).unlink(missing_ok=True)
     (state / "cluster.lock").unlink(missing_ok=True)
     return running
@@ -99,6 +104,30 @@ def write_kubeconfig(state: Path, context: str, path: Path) -> None:
     kubeconfig.write(path, context, _server(state) or "", _cluster_folder(state) / "pki")
 
 
+def keep_nodes(
+    kubectl: Kubectl, selector: str, manifests: Sequence[Mapping[str, Any]], *, drain: bool = False
+) -> None:
+    """Make the nodes that match a label selector exactly these fake ones, and wait until they are Ready.
+
+    With `drain` the pods leave first; a pod whose node is simply gone stays for most of a minute.
+    """
+    wanted = [manifest["metadata"]["name"] for manifest in manifests]
+    present = kubectl.list("nodes", "-l", selector)
+    gone = {n["metadata"]["name"] for n in present if n["metadata"]["name"] not in wanted or not is_fake(n)}
+    if gone and drain:
+        flags = ("--force", "--ignore-daemonsets", "--delete-emptydir-data", "--disable-eviction")
+        kubectl.run("drain", *flags, "--grace-period=0", "--timeout=50s", *sorted(gone))
+    if gone:
+        kubectl.run("delete", "node", *sorted(gone))
+        # kwok would wait for the end of a lease that another still holds.
+        kubectl.run("delete", "lease", *sorted(gone), "--namespace=kube-node-lease", "--ignore-not-found")
+    if manifests:
+        kubectl.apply(*manifests, *fake_volumes())
+        # Status goes by its own request, which alone may change it later.
+        kubectl.apply(*manifests, subresource="status")
+        kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "nodes", *wanted)
+
+
 def cluster_name(state: Path) -> str:
     """Return a name that no other checkout's control plane has."""
     return f"llmserve-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:8]}"
@@ -113,6 +142,8 @@ def _create(state: Path, programs: Path) -> None:
     listen = ports.remembered(kept) or ports.choose(str(state))
     ports.require_free(listen, kept)
     ports.remember(kept, listen)
+    if not (state / EKS_TOKENS).is_file():
+        write_private(state / EKS_TOKENS, f"{secrets.token_urlsafe(32)},eks-user,eks-user,system:masters\n")
     work.mkdir(exist_ok=True)
     (_cluster_folder(state) / "kwok.yaml").unlink(missing_ok=True)
     shutil.rmtree(_cluster_folder(state) / "bin", ignore_errors=True)
@@ -133,7 +164,8 @@ def _create(state: Path, programs: Path) -> None:
 
 
 def _configuration(state: Path, programs: Path, listen: dict[str, int]) -> str:
-    return json.dumps(kwokctl.configuration(programs.resolve(), listen, _cluster_folder(state) / "pki"))
+    pki, tokens = _cluster_folder(state) / "pki", state / EKS_TOKENS
+    return json.dumps(kwokctl.configuration(programs.resolve(), listen, pki, tokens))
 
 
 def _is_current(state: Path, programs: Path) -> bool:
@@ -167,23 +199,6 @@ def _running(state: Path) -> dict[str, list[psutil.Process]]:
 
 def _stop_all(state: Path) -> None:
     processes.kill(process for group in _running(state).values() for process in group)
-
-
-def _apply_nodes(kubectl: Kubectl, nodes: Sequence[NodeSpec]) -> None:
-    """Make the nodes exactly these. Status goes by its own request, which alone may change it later."""
-    manifests = [fake_node_manifest(node) for node in nodes]
-    present = kubectl.list("nodes", "-l", POOL_LABEL)
-    strangers = {node["metadata"]["name"] for node in present if not is_fake(node)}
-    gone = strangers | {node["metadata"]["name"] for node in present} - {node.name for node in nodes}
-    if gone:
-        kubectl.run("delete", "node", *sorted(gone))
-        # kwok would wait for the end of a lease that another still holds.
-        kubectl.run("delete", "lease", *sorted(gone), "--namespace=kube-node-lease", "--ignore-not-found")
-    if manifests:
-        kubectl.apply(*manifests)
-        kubectl.apply(*manifests, subresource="status")
-        names = [node.name for node in nodes]
-        kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "nodes", *names)
 
 
 def _work_folder(state: Path) -> Path:

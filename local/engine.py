@@ -14,7 +14,7 @@ from local import plugins, processes
 from local.errors import LocalError
 from local.layout import Layout
 from local.private import write_private
-from local.providers.launchers import write_launchers
+from local.providers.launchers import CLOUD_FOLDER, write_launchers
 
 PROJECT = "llmserve"
 STACK = "local"
@@ -130,12 +130,10 @@ def with_plugins(layout: Layout, environment: Mapping[str, str], answers: plugin
     """Put the stand-ins that are needed first on PATH, and only those."""
     if not answers.stand_ins:
         return dict(environment)
-    write_launchers(layout.plugins, Path(sys.executable))
-    for launcher in layout.plugins.iterdir():
-        if launcher.name not in answers.stand_ins:
-            launcher.unlink()
+    write_launchers(layout.plugins, Path(sys.executable), answers.stand_ins)
     return {
         **environment,
+        CLOUD_FOLDER: str(layout.cloud),
         "PATH": os.pathsep.join([str(layout.plugins), environment["PATH"]]),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }

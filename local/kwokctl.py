@@ -22,8 +22,10 @@ COLLECT_OFTEN = {"name": "GOGC", "value": "40"}
 """Memory for a little time: the heap may grow by less than the usual 100 % before it is collected."""
 
 
-def configuration(programs: Path, listen: dict[str, int], pki: Path) -> dict[str, Any]:
+def configuration(programs: Path, listen: dict[str, int], pki: Path, tokens: Path) -> dict[str, Any]:
     """Return kwokctl's configuration; `pki` is where kwokctl keeps the cluster's certificates. Pure.
+
+    `tokens` is the API server's file of static tokens, for kubeconfigs that run `aws eks get-token`.
 
     `override` replaces an argument kwokctl sets and drops one it does not set: new ones go without it.
     No `KwokConfiguration` and no Stage may be added: the first makes kwok exit silently, the second drops
@@ -58,6 +60,7 @@ def configuration(programs: Path, listen: dict[str, int], pki: Path) -> dict[str
                 "name": "kube-apiserver",
                 "extraArgs": [
                     {"key": "service-cluster-ip-range", "value": SERVICE_CIDR},
+                    {"key": "token-auth-file", "value": str(tokens)},
                     *api_server_flags(pki),
                 ],
                 "extraEnvs": [COLLECT_OFTEN],

@@ -6,6 +6,9 @@ from pathlib import Path
 KEPT_BY_DOWN = ("bin", "go", "litellm", "redis")
 """What `down` leaves in `.local`: the programs, which take minutes to build, Go, LiteLLM and Redis."""
 
+EKS_TOKENS = "eks-tokens.csv"
+"""Beside the control plane's kubeconfig: the token that the aws stand-in's `aws eks get-token` prints."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -48,6 +51,11 @@ class Layout:
     def plugins(self) -> Path:
         """Launchers of the stand-ins, first on PATH where they are used."""
         return self.state / "plugins"
+
+    @property
+    def cloud(self) -> Path:
+        """The account of the aws stand-in: what it was asked to make."""
+        return self.state / "cloud"
 
     @property
     def backend(self) -> Path:

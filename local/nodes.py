@@ -1,15 +1,23 @@
 """The stack file's pools as Kubernetes nodes of the laptop's control plane. Pure."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from components.naming import GPU_PRESENT_LABEL, GPU_RESOURCE, GPU_TAINT, POOL_LABEL
+from components.naming import DOMAIN, GPU_PRESENT_LABEL, GPU_RESOURCE, GPU_TAINT, POOL_LABEL
 from planner.catalogue import InstanceType, catalogue
 
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
 """Nodes that carry it with the value `fake` are kept alive by kwok, which also plays their pods."""
 CAPACITY_LABEL = "eks.amazonaws.com/capacityType"
+FAKE_VOLUMES = 20
+"""More than the example stacks claim, made anew a few times."""
+GROUP_LABEL = "eks.amazonaws.com/nodegroup"
+CLUSTER_LABEL = f"{DOMAIN}/cluster"
+"""On nodes of a node group: their EKS cluster, several of which share the laptop's control plane."""
+EFFECTS = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
+"""Effects of taints: EKS's spelling → Kubernetes' own."""
 ZONES = ("a", "b", "c")
 REGION = "local-1"
 ROOT_DISK_GIB = 20
@@ -76,6 +84,51 @@ def fake_node_manifest(node: NodeSpec) -> dict[str, Any]:
     manifest = node_manifest(node)
     manifest["metadata"]["annotations"] = {KWOK_ANNOTATION: "fake"}
     return manifest
+
+
+def fake_volumes() -> list[dict[str, Any]]:
+    """PersistentVolumes for the claims of pretended pods, for whom nobody makes any. Nothing is written.
+
+    One is bound for good by the first claim without a storage class that takes it.
+    """
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"fake-{number}"},
+            "spec": {
+                "capacity": {"storage": "1Ti"},
+                "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
+                "hostPath": {"path": f"/fake/{number}"},
+            },
+        }
+        for number in range(FAKE_VOLUMES)
+    ]
+
+
+def node_group_manifests(
+    group: Mapping[str, Any], instance_type: str, region: str, zones: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return the nodes, for kwok to play, that an EKS node group of these inputs (camelCase) has."""
+    size = group["scalingConfig"]
+    stem = re.sub(r"[^a-z0-9-]", "-", f"{group['clusterName']}-{group['nodeGroupName']}".lower())
+    taints = [{**taint, "effect": EFFECTS[taint["effect"]]} for taint in group.get("taints") or ()]
+    nodes = []
+    for number in range(max(size["desiredSize"], size["minSize"])):
+        zone = zones[number % len(zones)]
+        spec = NodeSpec(name=f"{stem}-{number}", pool="", instance_type=instance_type, zone=zone)
+        node = fake_node_manifest(spec)
+        del node["metadata"]["labels"][POOL_LABEL]
+        node["metadata"]["labels"] |= {
+            "topology.kubernetes.io/region": region,
+            CAPACITY_LABEL: group.get("capacityType") or "ON_DEMAND",
+            GROUP_LABEL: group["nodeGroupName"],
+            CLUSTER_LABEL: group["clusterName"],
+            **(group.get("labels") or {}),
+        }
+        node["spec"]["taints"] = taints
+        nodes.append(node)
+    return nodes
 
 
 def is_fake(node: Mapping[str, Any]) -> bool:

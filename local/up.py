@@ -4,9 +4,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import (
+    aws_credentials,
     cluster,
     first_chat,
     litellm_environment,
@@ -32,6 +33,10 @@ from local.nodes import nodes_of
 
 READY_TIMEOUT_SECONDS = 120
 POLL_SECONDS = 0.5
+UNPROVEN = (
+    "Not proven by it: IAM permissions, quotas, GPU capacity, that images and add-ons exist, AWS's own "
+    "defaults, and Kubernetes objects, since the cluster is not there yet (docs/stand-ins.md)"
+)
 
 
 class Steps:
@@ -140,30 +145,41 @@ def preview(layout: Layout, stack: str, wanted: Wanted, console: Console) -> Non
     """Show what `pulumi up` would do to `stack`; changes nothing of it.
 
     The `local` stack is compared with what runs here. Another stack is compared with its own state where
-    PULUMI_BACKEND_URL names that; without it the preview is a rehearsal on the laptop's control plane.
+    PULUMI_BACKEND_URL names that; without it the preview is a rehearsal of a new stack. Raises LocalError if
+    that backend is used, the stack makes its own cluster, and there are no AWS credentials.
     """
     build_tools(layout)
+    place = stack_config.load_settings(layout.stack_file(stack))["cluster"]
+    makes_cluster = place.get("kind") == "eks"
     if stack != STACK and "PULUMI_BACKEND_URL" in os.environ:
-        console.print("  your own backend, secrets and kubeconfig are used", highlight=False)
+        if makes_cluster:
+            aws_credentials.require()
+        console.print("  your own backend, secrets, kubeconfig and credentials are used", highlight=False)
         environment = os.environ | {"PATH": os.pathsep.join([str(layout.programs), os.environ["PATH"]])}
         run_pulumi(Engine(layout, environment), "preview", stack=stack)
         return
-    cluster.start(layout.state, layout.programs, None)
-    engine, _ = open_engine(layout, console)
+    if not makes_cluster:
+        cluster.start(layout.state, layout.programs, None)
+    engine, _ = open_engine(layout, console, with_aws=makes_cluster)
     if stack != STACK:
-        context = stack_config.load_settings(layout.stack_file(stack))["cluster"]["context"]
-        path = layout.state / f"kubeconfig-{stack}"
-        cluster.write_kubeconfig(layout.state, context, path)
-        engine = Engine(layout, engine.environment | {"KUBECONFIG": str(path)})
-        console.print(
-            f"  PULUMI_BACKEND_URL is not set: a rehearsal of a new stack {stack}, with made-up secrets, "
-            f"on the laptop's control plane in place of {context}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        engine = rehearsal(engine, stack, place, console)
     mend(engine, stack, console)
     config = stack_config.prepare(engine, stack, wanted.secret_keys, wanted.own_passwords)
     run_pulumi(engine, "preview", "--config-file", str(config), stack=stack)
+
+
+def rehearsal(engine: Engine, stack: str, place: Mapping[str, Any], console: Console) -> Engine:
+    """Say what a preview of a stack without its backend shows; return the engine it needs."""
+    layout, what = engine.layout, f"PULUMI_BACKEND_URL is not set: a rehearsal of a new stack {stack}"
+    if place.get("kind") == "eks":
+        told = f"{what}, with made-up secrets, in {place['region']}. {UNPROVEN}"
+    else:
+        told = f"{what}, with made-up secrets, on the laptop's control plane in place of {place['context']}"
+        path = layout.state / f"kubeconfig-{stack}"
+        cluster.write_kubeconfig(layout.state, place["context"], path)
+        engine = Engine(layout, engine.environment | {"KUBECONFIG": str(path)})
+    console.print(f"  {told}", highlight=False, soft_wrap=True)
+    return engine
 
 
 def status(layout: Layout) -> dict[str, Any]:
@@ -183,11 +199,17 @@ def build_tools(layout: Layout) -> None:
         raise LocalError("the programs are not there, see above")
 
 
-def open_engine(layout: Layout, console: Console) -> tuple[Engine, plugins.Plugins]:
+def open_engine(
+    layout: Layout, console: Console, *, with_aws: bool = False
+) -> tuple[Engine, plugins.Plugins]:
     """Return the laptop's pulumi, and say who answers for its plugins."""
     environment = laptop_environment(layout)
-    answers = plugins.decide(layout, environment, retry=False)
+    answers = plugins.decide(layout, environment, with_aws=with_aws)
     console.print(f"  {answers}", highlight=False, soft_wrap=True)
+    if answers.official_aws and not aws_credentials.found():
+        answers = replace(answers, official_aws=False)
+        told = f"no AWS credentials here: the stand-in answers for {plugins.AWS} all the same"
+        console.print(f"  {told}", highlight=False, soft_wrap=True)
     return Engine(layout, with_plugins(layout, environment, answers)), answers
 
 

@@ -1,10 +1,11 @@
 """A private checkout: this repository beside a `.local` of its own, driven as a user drives it."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -90,5 +91,6 @@ def make_checkout(folder: Path, programs: Path) -> Checkout:
     checkout = Checkout(layout)
     checkout.home.mkdir()
     # No download is tried: these tests are about the stand-ins, wherever they run.
-    (layout.state / "plugins.json").write_text('{"official_language": false, "official_kubernetes": false}')
+    none = plugins.Plugins(official_language=False, official_kubernetes=False, official_aws=False)
+    (layout.state / "plugins.json").write_text(json.dumps(asdict(none)))
     return checkout

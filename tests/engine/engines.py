@@ -17,7 +17,7 @@ def private_environment(folder: Path, programs: Path, kubeconfig: Path) -> dict[
     layout.state.mkdir(parents=True, exist_ok=True)
     if not layout.programs.exists():
         layout.programs.symlink_to(programs)
-    environment = with_plugins(layout, laptop_environment(layout), Plugins(False, False))
+    environment = with_plugins(layout, laptop_environment(layout), Plugins(False, False, False))
     return environment | {"KUBECONFIG": str(kubeconfig)}
 
 

@@ -12,17 +12,9 @@ from google.protobuf import json_format
 from pulumi.runtime import mocks, settings, stack
 from pulumi.runtime.config import set_all_config
 
-SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
-AWS_OUTPUTS: dict[str, dict[str, Any]] = {
-    "aws:eks/cluster:Cluster": {
-        "endpoint": "https://cluster.example",
-        "certificateAuthority": {"data": "Y2VydGlmaWNhdGU="},
-        "vpcConfig": {"clusterSecurityGroupId": "sg-of-the-cluster"},
-    },
-    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
-}
-"""What AWS adds to an input of the same name or as an output, once a resource is made. All get an ARN."""
+from tests.program.aws_recorder import AwsRecorder
 
+SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 Invoke = Callable[[dict[str, Any]], dict[str, Any]]
 """What a provider's function answers to its arguments."""
 
@@ -101,6 +93,7 @@ class _Workers(ThreadPoolExecutor):
 class _Mocks(mocks.Mocks):
     def __init__(self, invokes: Mapping[str, Invoke]) -> None:
         self._invokes = invokes
+        self.aws = AwsRecorder()
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         if args.token not in self._invokes:
@@ -109,14 +102,11 @@ class _Mocks(mocks.Mocks):
         return self._invokes[args.token](args.args)
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if args.typ.startswith("aws:"):
+            return self.aws.answer(args.typ, args.name, args.inputs)
         state = dict(args.inputs)
         if args.typ.startswith("kubernetes:"):  # the provider names what has no name, in preview too
             state["metadata"] = {"name": f"{args.name}-1a2b3c4d", **state.get("metadata", {})}
-        if args.typ.startswith("aws:") and not pulumi.runtime.is_dry_run():
-            state["arn"] = f"arn:aws:test:::{args.name}"
-            state.setdefault("name", f"{args.name}-1a2b3c4")
-            for key, value in AWS_OUTPUTS.get(args.typ, {}).items():
-                state[key] = {**state.get(key, {}), **value} if isinstance(value, dict) else value
         return f"{args.name}-id", state
 
 
@@ -160,6 +150,8 @@ def deploy(
 ) -> Deployment:
     """Run `program` once with a fresh event loop, monitor and config; raises what the program raises.
 
+    Raises RefusedError if AWS would not take some of its resources.
+
     `config` values and `secrets` are without the `llmserve:` prefix; `clear` are keys given without --secret.
     `invokes` answers functions by token; any other call fails, and so does one on a default provider.
     """
@@ -182,6 +174,7 @@ def deploy(
         workers.close()
         loop.close()
         asyncio.set_event_loop(None)
+    recorder.mocks.aws.require_accepted()
     return deployment
 
 

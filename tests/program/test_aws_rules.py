@@ -115,7 +115,7 @@ def test_pods_take_on_a_role_only_as_the_account_it_is_for() -> None:
     (statement,) = trust["Statement"]
     assert statement["Principal"] == {"Service": "pods.eks.amazonaws.com"}
     assert statement["Condition"]["StringEquals"] == {
-        "aws:RequestTag/eks-cluster-arn": "arn:aws:test:::cluster",
+        "aws:RequestTag/eks-cluster-arn": "arn:aws:eks:us-west-2:000000000000:cluster/test",
         "aws:RequestTag/kubernetes-namespace": "llmserve",
         "aws:RequestTag/kubernetes-service-account": ["chat-v1"],
     }

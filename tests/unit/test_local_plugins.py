@@ -8,7 +8,7 @@ import pytest
 
 from local import plugins
 from local.layout import Layout
-from local.plugins import KUBERNETES, LANGUAGE, Plugins
+from local.plugins import AWS, KUBERNETES, LANGUAGE, Plugins
 
 BOTH = Plugins(official_language=False, official_kubernetes=False)
 
@@ -77,8 +77,22 @@ def test_a_language_host_beside_pulumi_is_the_official_one(layout: Layout) -> No
     assert plugins.decide(layout, dict(os.environ)).official_language
 
 
+def test_the_aws_provider_is_looked_for_when_a_stack_needs_it_and_remembered(layout: Layout) -> None:
+    pulumi_does(layout, "exit 1")
+    environment = dict(os.environ)
+
+    assert plugins.decide(layout, environment).official_aws is None
+    assert plugins.decide(layout, environment, with_aws=True).official_aws is False
+    assert plugins.decide(layout, environment, with_aws=True).stand_ins == [LANGUAGE, KUBERNETES, AWS]
+    assert calls(layout) == 2
+    assert plugins.decide(layout, environment).stand_ins == [LANGUAGE, KUBERNETES]
+    pulumi_does(layout, "exit 0")
+    assert plugins.decide(layout, environment, retry=True, with_aws=True).official_aws
+
+
 def test_one_line_says_who_answers() -> None:
     assert str(Plugins(True, True)) == "plugins: the official language host and kubernetes provider"
+    assert str(Plugins(True, True, True)).endswith("language host, kubernetes provider and aws provider")
     said = str(Plugins(official_language=True, official_kubernetes=False))
     assert said.startswith(f"plugins: stand-ins of this repository answer for {KUBERNETES}, which could not")
     assert "`make plugins` tries again" in said

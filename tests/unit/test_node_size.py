@@ -1,9 +1,9 @@
-"""The process node stays small enough to be read whole: it runs other people's manifests on the user's machine."""
+"""The process node stays small enough to be read whole: it runs manifests as programs of the user's."""
 
 from tests.stack_files import ROOT
 
 MOST_LINES = 2600
-"""All lines, as `ruff format` leaves them. The plan said 1,400; the kubelet's features that were asked for take more."""
+"""All lines, as `ruff format` leaves them. The plan said 1,400; all that was asked of the node takes more."""
 
 
 def test_the_node_stays_readable() -> None:

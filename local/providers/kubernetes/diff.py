@@ -1,32 +1,16 @@
 """Compares old and new inputs: which properties change, and which of them need a new object."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from importlib.resources import files
+from typing import NamedTuple
 
+import yaml
+
+from local.providers.differences import differences, touch
 from local.providers.kubernetes.objects import SECRET, annotation, metadata_of, with_data
 from local.providers.protocol import Json, has_unknown
 
-# Fields that need a new object, by group and kind: as in provider/pkg/provider/diff.go of pulumi-kubernetes,
-# which lacks the last five.
-IMMUTABLE = {
-    "apps/Deployment": "spec.selector",
-    "apps/StatefulSet": "spec.podManagementPolicy spec.revisionHistoryLimit spec.selector spec.serviceName "
-    "spec.volumeClaimTemplates",
-    "batch/Job": "spec.completions spec.parallelism spec.selector spec.template",
-    "/ConfigMap": "data binaryData",
-    "/Secret": "data stringData type",
-    "/PersistentVolumeClaim": "spec",
-    "/Pod": "spec",
-    "/ResourceQuota": "spec.scopes",
-    "/Service": "spec.clusterIP",
-    "rbac.authorization.k8s.io/ClusterRoleBinding": "roleRef",
-    "rbac.authorization.k8s.io/RoleBinding": "roleRef",
-    "storage.k8s.io/StorageClass": "parameters provisioner reclaimPolicy volumeBindingMode",
-    "apps/DaemonSet": "spec.selector",
-    "networking.k8s.io/IngressClass": "spec.controller",
-    "node.k8s.io/RuntimeClass": "handler",
-    "scheduling.k8s.io/PriorityClass": "value preemptionPolicy",
-}
+FIELDS = files("local.providers.kubernetes").joinpath("immutable.yaml").read_text(encoding="utf-8")
+IMMUTABLE: dict[str, list[str]] = yaml.safe_load(FIELDS)
 
 
 class Change(NamedTuple):
@@ -47,8 +31,8 @@ def compare(object_id: str, old: Json, new: Json, default_namespace: str, mutabl
     is_known_secret = (new.get("apiVersion"), kind) == SECRET and not has_unknown([old, new])
     if is_known_secret and with_data(old).get("data") == with_data(new).get("data"):
         old, new = with_data(old), with_data(new)  # moved between data and stringData, but the same
-    paths = dict(_differences(old, new, ""))
-    fixed = IMMUTABLE.get(f"{group}/{kind}", "").split()
+    paths = dict(differences(old, new))
+    fixed = [*IMMUTABLE.get(f"{group}/{kind}", ())]
     if kind in mutable and not old.get("immutable") and not new.get("immutable"):
         fixed = ["type"]
     fixed += ["kind"] if old_group == group else ["kind", "apiVersion"]
@@ -57,25 +41,5 @@ def compare(object_id: str, old: Json, new: Json, default_namespace: str, mutabl
     moved = ["metadata.name"] if metadata_of(new).get("name", old_name) != old_name else []
     moved += ["metadata.namespace"] if namespace != old_namespace else []
     paths |= {path: paths.get(path, "UPDATE") for path in moved}
-    replacing = [path for path in paths if path in moved or any(_touch(path, field) for field in fixed)]
+    replacing = [path for path in paths if path in moved or any(touch(path, field) for field in fixed)]
     return Change(paths, sorted(replacing), delete_first=not moved and annotation(new, "autonamed") != "true")
-
-
-def _touch(path: str, field: str) -> bool:
-    """Whether one path is, or lies within, the other."""
-    shorter, longer = sorted((path, field), key=len)
-    return longer == shorter or longer.startswith((f"{shorter}.", f"{shorter}["))
-
-
-def _differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old | new):
-            plain = key.replace("_", "").isalnum()
-            step = f"{'.' if path else ''}{key}" if plain else f'["{key}"]'
-            yield from _differences(old.get(key), new.get(key), path + step)
-    elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            before, after = (items[index] if index < len(items) else None for items in (old, new))
-            yield from _differences(before, after, f"{path}[{index}]")
-    elif old != new or isinstance(old, bool) != isinstance(new, bool):
-        yield path, "ADD" if old is None else "DELETE" if new is None else "UPDATE"

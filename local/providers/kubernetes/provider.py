@@ -11,6 +11,7 @@ from pulumi.runtime.proto import provider_pb2 as wire
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from local.providers import protocol
+from local.providers.differences import diff_response
 from local.providers.kubernetes import objects
 from local.providers.kubernetes.client import ApiError, Cluster, Place
 from local.providers.kubernetes.diff import compare
@@ -80,18 +81,7 @@ class KubernetesProvider(protocol.Plugin):
         """Tell which properties change, and whether that needs a new object."""
         old, new = decode(request.old_inputs), decode(request.news)
         change = compare(request.id, old, new, self._settings.namespace, self._settings.mutable)
-        details = {}
-        for path, kind in change.paths.items():
-            value = wire.PropertyDiff.Kind.Value(kind + "_REPLACE" * (path in change.replacing))
-            details[path] = wire.PropertyDiff(kind=value, inputDiff=True)
-        return wire.DiffResponse(
-            changes=SOME if details else NONE,
-            diffs=sorted({path.split(".")[0].split("[")[0] for path in details}),
-            replaces=change.replacing,
-            deleteBeforeReplace=change.delete_first,
-            detailedDiff=details,
-            hasDetailedDiff=True,
-        )
+        return diff_response(change.paths, change.replacing, delete_first=change.delete_first)
 
     def create(self, request: Any) -> Any:
         """Make a new object and wait until it is ready; at a preview only let the server check it."""

@@ -1,0 +1,247 @@
+"""A model that is not in the catalogue, from its Hugging Face `config.json`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from planner.models import (
+    Attention,
+    Experts,
+    FullLayers,
+    LatentAttention,
+    ModelFacts,
+    RecurrentState,
+    SlidingWindow,
+    VisionTower,
+)
+
+GIB = 1024**3
+
+
+def model_from_config(config: Mapping[str, Any] | Path, name: str) -> ModelFacts:
+    """Return what a `config.json` tells of a model, given as its content or its path.
+
+    A kind of layer that is not known leaves `attention` None, and with it every verdict uncertain.
+
+    Raises:
+        OSError: The path cannot be read.
+        ValueError: It holds no JSON object.
+    """
+    whole = _read(config)
+    text = whole.get("text_config") or whole.get("llm_config") or whole
+    sliding, recurrent, attention_layers, known = _layer_kinds(text)
+    latent = _latent(text)
+    experts = _experts(text)
+    vision = whole.get("vision_config")
+    pattern = text.get("hybrid_override_pattern")
+    return ModelFacts(
+        id=name,
+        layers=text.get("num_hidden_layers"),
+        attention_layers=attention_layers,
+        hidden=text.get("hidden_size"),
+        intermediate=_dense_width(text, experts),
+        heads=text.get("num_attention_heads"),
+        kv_heads=text.get("num_key_value_heads") or text.get("num_attention_heads"),
+        head_dim=None if latent else _head_dim(text),
+        vocab=text.get("vocab_size"),
+        tied_embeddings=bool(text.get("tie_word_embeddings", whole.get("tie_word_embeddings", False))),
+        context=text.get("max_position_embeddings"),
+        attention=_attention(known, latent, recurrent, sliding),
+        sliding=sliding,
+        full_layers=_full_layers(text),
+        latent=latent,
+        recurrent=recurrent,
+        experts=experts,
+        mlp_layers=pattern.count("-") if pattern else None,
+        mlp_matrices=2 if str(text.get("mlp_hidden_act") or "").startswith("relu2") else 3,
+        output_gate=bool(text.get("attn_output_gate", False)),
+        multimodal=vision is not None or "audio_config" in whole,
+        vision=_vision(vision or {}),
+        vision_parameters_billion=0.4 if vision is not None else 0.0,
+        position_copies=4 if "mrope_section" in json.dumps(text) else 1,
+        native_format=_native_format(whole, text),
+        unverified=("vision_parameters_billion",) if vision is not None else (),
+        source="config.json",
+    )
+
+
+def weights_gib(bytes_per_dtype: Mapping[str, int]) -> float:
+    """Return the size of all weights from the bytes of each dtype in a safetensors index or its headers."""
+    return sum(bytes_per_dtype.values()) / GIB
+
+
+def _read(config: Mapping[str, Any] | Path) -> Mapping[str, Any]:
+    content = json.loads(config.read_text(encoding="utf-8")) if isinstance(config, Path) else config
+    if not isinstance(content, Mapping):
+        raise ValueError("config.json holds no JSON object")
+    return content
+
+
+_UNMODELLED = (
+    "attention_chunk_size",
+    "block_configs",
+    "compress_ratios",
+    "hybrid_layer_pattern",
+    "linear_attn_config",
+    "moe_latent_size",
+    "num_kv_shared_layers",
+    "sparse_attention_config",
+)
+"""Keys of architectures whose weights or KV cache do not follow from the numbers read here."""
+
+
+def _layer_kinds(
+    text: Mapping[str, Any],
+) -> tuple[SlidingWindow | None, RecurrentState | None, int | None, bool]:
+    """Sliding layers, recurrent layers, attention layers if not all others, and whether all are known."""
+    pattern = text.get("hybrid_override_pattern")
+    if pattern:
+        known = not any(text.get(key) for key in _UNMODELLED)
+        return None, _mamba(text, pattern.count("M")), pattern.count("*"), known
+    kinds = text.get("layer_types") or _kinds_of_interval(text)
+    known = set(kinds) <= {"full_attention", "sliding_attention", "linear_attention"}
+    known = known and not any(text.get(key) for key in _UNMODELLED)
+    local = kinds.count("sliding_attention")
+    window = text.get("sliding_window")
+    sliding = SlidingWindow(window=window, layers=local) if window and local else None
+    recurrent = _delta_net(text, kinds.count("linear_attention"))
+    if kinds.count("linear_attention") and recurrent is None:
+        known = False
+    return sliding, recurrent, None, known
+
+
+def _kinds_of_interval(text: Mapping[str, Any]) -> list[str]:
+    """Layer kinds of configurations that give a rhythm instead of a list."""
+    layers = text.get("num_hidden_layers") or 0
+    every = text.get("full_attention_interval")
+    if every and text.get("linear_num_value_heads"):
+        return ["full_attention" if (i + 1) % every == 0 else "linear_attention" for i in range(layers)]
+    every = text.get("sliding_window_pattern")
+    if every and text.get("sliding_window"):
+        return ["full_attention" if (i + 1) % every == 0 else "sliding_attention" for i in range(layers)]
+    if text.get("sliding_window") and text.get("use_sliding_window", True):
+        return ["sliding_attention"] * layers
+    if any(
+        key in text for key in ("mamba_d_state", "ssm_state_size", "linear_attn_config", "mamba_num_heads")
+    ):
+        return ["unknown"] * layers
+    return ["full_attention"] * layers
+
+
+def _delta_net(text: Mapping[str, Any], layers: int) -> RecurrentState | None:
+    heads, width = text.get("linear_num_value_heads"), text.get("linear_value_head_dim")
+    key_heads, key_width = text.get("linear_num_key_heads"), text.get("linear_key_head_dim")
+    if not layers or not heads or not width or not key_heads or not key_width:
+        return None
+    return RecurrentState(
+        layers=layers,
+        conv_channels=2 * key_heads * key_width + heads * width,
+        conv_kernel=text.get("linear_conv_kernel_dim") or 4,
+        heads=heads,
+        head_width=width,
+        state_width=key_width,
+        state_bytes=4 if text.get("mamba_ssm_dtype", "float32") == "float32" else 2,
+    )
+
+
+def _mamba(text: Mapping[str, Any], layers: int) -> RecurrentState | None:
+    heads, width, state = (text.get(key) for key in ("mamba_num_heads", "mamba_head_dim", "ssm_state_size"))
+    if not layers or not heads or not width or not state:
+        return None
+    return RecurrentState(
+        layers=layers,
+        conv_channels=heads * width + 2 * (text.get("n_groups") or 1) * state,
+        conv_kernel=text.get("conv_kernel") or 4,
+        heads=heads,
+        head_width=width,
+        state_width=state,
+        state_bytes=4 if text.get("mamba_ssm_cache_dtype", "float32") == "float32" else 2,
+    )
+
+
+def _latent(text: Mapping[str, Any]) -> LatentAttention | None:
+    if not text.get("kv_lora_rank") or not text.get("qk_rope_head_dim"):
+        return None
+    return LatentAttention(
+        kv_lora_rank=text["kv_lora_rank"],
+        qk_rope_head_dim=text["qk_rope_head_dim"],
+        qk_nope_head_dim=text.get("qk_nope_head_dim"),
+        v_head_dim=text.get("v_head_dim"),
+        q_lora_rank=text.get("q_lora_rank"),
+        indexer_head_dim=text.get("index_head_dim") or 0,
+    )
+
+
+def _experts(text: Mapping[str, Any]) -> Experts | None:
+    count = next(
+        (text[key] for key in ("num_experts", "num_local_experts", "n_routed_experts") if text.get(key)), 0
+    )
+    width = text.get("moe_intermediate_size") or text.get("intermediate_size")
+    layers = text.get("num_hidden_layers")
+    if not count or not width or not layers:
+        return None
+    dense = text.get("first_k_dense_replace") or len(text.get("mlp_only_layers") or ())
+    pattern = text.get("hybrid_override_pattern")
+    shared = text.get("shared_expert_intermediate_size") or text.get("moe_shared_expert_intermediate_size")
+    return Experts(
+        count=count,
+        active=text.get("num_experts_per_tok") or text.get("top_k_experts") or 1,
+        intermediate=width,
+        layers=pattern.count("E") if pattern else layers - dense if dense else None,
+        shared_intermediate=shared or (text.get("n_shared_experts") or 0) * width,
+    )
+
+
+def _dense_width(text: Mapping[str, Any], experts: Experts | None) -> int | None:
+    """None where every layer has experts only: `intermediate_size` is then unused or the experts'."""
+    width: int | None = text.get("intermediate_size")
+    if experts is None or experts.layers is not None or text.get("enable_moe_block"):
+        return width
+    return None
+
+
+def _full_layers(text: Mapping[str, Any]) -> FullLayers | None:
+    width = text.get("global_head_dim")
+    if not width:
+        return None
+    kv_heads = text.get("num_global_key_value_heads") or text.get("num_key_value_heads")
+    return FullLayers(kv_heads=kv_heads, head_dim=width) if kv_heads else None
+
+
+def _vision(config: Mapping[str, Any]) -> VisionTower | None:
+    """Known only for towers that merge square patches, as Qwen's do."""
+    merge = config.get("spatial_merge_size")
+    if not merge or not config.get("hidden_size") or not config.get("intermediate_size"):
+        return None
+    return VisionTower(
+        hidden=config["hidden_size"],
+        intermediate=config["intermediate_size"],
+        patches_per_token=merge**2,
+        item_tokens=16384,
+    )
+
+
+def _attention(
+    known: bool,
+    latent: LatentAttention | None,
+    recurrent: RecurrentState | None,
+    sliding: SlidingWindow | None,
+) -> Attention | None:
+    if not known or (latent is not None and recurrent is not None):
+        return None
+    if latent is not None:
+        return "mla"
+    if recurrent is not None:
+        return "hybrid"
+    return "sliding" if sliding is not None else "full"
+
+
+def _native_format(whole: Mapping[str, Any], text: Mapping[str, Any]) -> str:
+    method = (whole.get("quantization_config") or text.get("quantization_config") or {}).get("quant_method")
+    return str(method) if method else str(whole.get("torch_dtype") or text.get("dtype") or "bfloat16")
+
+
+def _head_dim(text: Mapping[str, Any]) -> int | None:
+    width, hidden, heads = (text.get(key) for key in ("head_dim", "hidden_size", "num_attention_heads"))
+    return width or (hidden // heads if hidden and heads else None)
