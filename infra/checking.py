@@ -11,8 +11,8 @@ from infra.checks import check
 from infra.declared import Declared
 from infra.plan import StackPlan, certain, plan_stack, sound_part
 from infra.secret_keys import TENANT_KEYS, State, check_secrets
-from infra.stackfile.stack import StackSettings
 from infra.stack_reader import SETTINGS_KEY, read_stack_file, with_config_files
+from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, Severity, error, warning
 
 PROJECT = "llmserve"

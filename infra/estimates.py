@@ -1,4 +1,4 @@
-"""What the planner is asked about one version: its memory, its start. Pure; `resolve` renders from the answers."""
+"""What the planner is asked about one version: its memory and its start. Pure."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -6,14 +6,14 @@ from typing import Any
 
 from components.engines import adapter
 from components.spec import EngineSpec
-from infra.resolve_cluster import pool_size
+from infra.resolve_cluster import pool_parts
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.models import VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
 from planner.launch_figures import start_of
 from planner.memory import MemoryRequest, launch_request
-from planner.model_config import model_from_config
+from planner.model_config import checked_model
 from planner.models import ModelFacts
 from planner.start_budget import advised_startup_seconds
 from planner.start_time import Source, StartEstimate
@@ -42,16 +42,7 @@ def model_facts(version: VersionSettings) -> ModelFacts | None:
     """
     if not isinstance(version.config_json, Mapping):
         return None
-    try:
-        facts = model_from_config(version.config_json, version.model)
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as problem:
-        raise ValueError(f"cannot be read: {' '.join(str(problem).split())[:200]}") from None
-    sizes = (facts.layers, facts.hidden, facts.heads, facts.vocab)
-    if not all(size and size > 0 for size in sizes):
-        raise ValueError("lacks num_hidden_layers, hidden_size, num_attention_heads or vocab_size")
-    if any(part is not None and part < 1 for part in (facts.kv_heads, facts.head_dim, facts.context)):
-        raise ValueError("has a number below 1")
-    return facts
+    return checked_model(version.config_json, version.model)
 
 
 def memory_request(
@@ -89,7 +80,7 @@ def start(
         source=_source(version),
         streamer=version.model.startswith("s3://") and version.engine == "vllm",
         disk="nvme" if ours and node.nvme_gb else "ebs",
-        ebs_mib_per_second=pool_size("", pool).disk_mib_per_second if ours else None,
+        ebs_mib_per_second=pool_parts("", pool).disk_mib_per_second if ours else None,
         fast_image_pull=ours and node.gpus > 0,
         download_in_init=adapter(engine.engine).container(engine).init_command is not None,
     )

@@ -1,6 +1,6 @@
 """The plan of a stack: what the planner finds in it, and its figures. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,7 +11,7 @@ from infra.plan_versions import VersionPlan, version_findings, version_plan
 from infra.resolve import version_specs
 from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stack_facts import stack_facts
-from infra.stackfile.models import ServedModelSettings
+from infra.stackfile.models import ModelSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner import drain_budget
 from planner.capacity import PoolCapacity, Workload, capacity_findings
@@ -69,7 +69,7 @@ def sound_part(settings: StackSettings, findings: Sequence[Finding]) -> StackSet
     if any(path.split(".")[0] in ("cluster", "gateway", "namespace", "preset") for path in broken):
         return None
     pools = {name: pool for name, pool in settings.pools.items() if not _below(f"pools.{name}", broken)}
-    models = {}
+    models: dict[str, ModelSettings] = {}
     for name, model in settings.models.items():
         if not isinstance(model, ServedModelSettings):
             models[name] = model
@@ -83,7 +83,7 @@ def sound_part(settings: StackSettings, findings: Sequence[Finding]) -> StackSet
 
 
 def _sound_model(
-    name: str, model: ServedModelSettings, pools: Sequence[str] | object, broken: Sequence[str]
+    name: str, model: ServedModelSettings, pools: Collection[str], broken: Sequence[str]
 ) -> ServedModelSettings | None:
     path = f"models.{name}"
     versions = {

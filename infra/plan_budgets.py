@@ -1,4 +1,4 @@
-"""Time budgets as they are rendered: read from the manifests, so that they are checked and not the intention. Pure."""
+"""Time budgets read from the manifests, so that what is rendered is checked and not what was meant. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,9 +19,7 @@ from planner.start_time import StartEstimate
 _ENGINE_GIVES_UP = "VLLM_ENGINE_READY_TIMEOUT_S"
 
 
-def start_budget(
-    path: str, spec: VersionSpec, manifests: Mapping[str, Manifest], estimate: StartEstimate
-) -> StartBudget:
+def start_budget(path: str, manifests: Mapping[str, Manifest], estimate: StartEstimate) -> StartBudget:
     """What waits for a version's start, from its manifests."""
     deployment = manifests["deployment"]
     pod = deployment["spec"]["template"]["spec"]

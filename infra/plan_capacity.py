@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from components.gateway.model import GatewaySpec
 from components.spec import VersionSpec
+from infra.resolve_cluster import pool_capacity
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.stack import StackSettings
 from planner.capacity import PoolCapacity, Workload
@@ -12,16 +13,10 @@ from planner.catalogue import catalogue
 
 def pool_capacities(settings: StackSettings) -> list[PoolCapacity]:
     """Every pool of a known instance type."""
+    cluster = settings.cluster
+    fixed = isinstance(cluster, EksClusterSettings) and cluster.autoscaler == "none"
     return [
-        PoolCapacity(
-            name=name,
-            node=catalogue()[pool.instance_type],
-            min_nodes=pool.min,
-            max_nodes=pool.max,
-            grows=not isinstance(settings.cluster, EksClusterSettings)
-            or settings.cluster.autoscaler != "none",
-            capacity=pool.capacity,
-        )
+        pool_capacity(name, pool).model_copy(update={"grows": not fixed})
         for name, pool in settings.pools.items()
         if pool.instance_type in catalogue()
     ]

@@ -76,7 +76,7 @@ def version_findings(settings: StackSettings, plan: VersionPlan, gateway: Gatewa
     manifests = version_manifests(plan.spec)
     found = list(_memory(plan))
     if plan.start is not None:
-        found += start_findings(start_budget(plan.path, plan.spec, manifests, plan.start))
+        found += start_findings(start_budget(plan.path, manifests, plan.start))
     longest = gateway.longest_stream_seconds
     found += drain_findings(pod_drain(settings, plan.path, plan.spec, manifests, longest))
     times = _answer_times(settings, plan, gateway)
@@ -103,22 +103,24 @@ def _memory(plan: VersionPlan) -> Iterator[Finding]:
         yield warning(plan.path, message, fix, id="memory-uncertain")
 
 
-def _answer_times(
-    settings: StackSettings, plan: VersionPlan, gateway: GatewayModel
-) -> AnswerTimes | None:
+def _answer_times(settings: StackSettings, plan: VersionPlan, gateway: GatewayModel) -> AnswerTimes | None:
     """None for versions without traffic, or of unknown speed."""
     model, version = _settings_of(settings, plan.spec)
     if plan.speed is None or not traffic(model).get(plan.spec.version):
         return None
     longest_prompt = (plan.memory and plan.memory.max_model_len) or plan.input_tokens
-    alone = plan.request and plan.memory and speed_of(
-        plan.request,
-        plan.memory,
-        plan.node,
-        input_tokens=longest_prompt,
-        output_tokens=plan.output_tokens,
-        concurrency=1,
-        measured=version.measured,
+    alone = (
+        plan.request
+        and plan.memory
+        and speed_of(
+            plan.request,
+            plan.memory,
+            plan.node,
+            input_tokens=longest_prompt,
+            output_tokens=plan.output_tokens,
+            concurrency=1,
+            measured=version.measured,
+        )
     )
     objectives = model.objectives
     return AnswerTimes(
@@ -134,9 +136,7 @@ def _answer_times(
     )
 
 
-def _settings_of(
-    settings: StackSettings, spec: VersionSpec
-) -> tuple[ServedModelSettings, VersionSettings]:
+def _settings_of(settings: StackSettings, spec: VersionSpec) -> tuple[ServedModelSettings, VersionSettings]:
     model = settings.models[spec.model]
     assert isinstance(model, ServedModelSettings)  # noqa: S101 - only these have versions
     return model, model.versions[spec.version]

@@ -2,11 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from components import naming, prometheus_config, prometheus_manifests
 from components.engines import default_version, engine_preset
@@ -27,6 +23,7 @@ from infra.stackfile.base import Settings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
+from planner.data_files import package_file
 from planner.start_time import StartEstimate
 
 GATEWAY_NAME = "gateway"
@@ -38,10 +35,9 @@ _ENGINE_FIELDS = tuple(
 )
 
 
-@cache
 def presets() -> Mapping[str, Any]:
     """The number tables by preset name, from presets.yaml."""
-    data: Mapping[str, Any] = yaml.safe_load(files("infra").joinpath("presets.yaml").read_text("utf-8"))
+    data: Mapping[str, Any] = package_file("infra", "presets.yaml")
     return data
 
 

@@ -22,23 +22,23 @@ def read_stack_file(path: Path) -> tuple[dict[str, Any], Finding | None]:
         return {}, problem
     try:
         content = YAML(typ="safe").load(text)
+        config = content.get("config") if isinstance(content, Mapping) else None
+        return (_plain(config) if isinstance(config, Mapping) else {}), None
     except (YAMLError, ValueError, RecursionError) as wrong:
         return {}, error(str(path), f"is not YAML: {' '.join(str(wrong).split())[:300]}", "mend it there")
-    config = content.get("config") if isinstance(content, Mapping) else None
-    return ({} if not isinstance(config, Mapping) else _plain(config)), None
 
 
 def with_config_files(raw: Mapping[str, Any], folder: Path) -> tuple[Mapping[str, Any], list[Finding]]:
-    """Return the settings with every path at `config_json` replaced by what the file holds, and what cannot be."""
+    """Return the settings with what the files at `config_json` hold; and findings on unreadable ones."""
     places = list(_config_paths(raw))
     if not places:
         return raw, []
     whole, found = json.loads(json.dumps(raw, default=str)), []
     for model, version, name in places:
         where = f"models.{model}.versions.{version}.config_json"
-        content, problem = _config(folder / name)
+        content, problem = read_config_json(folder / name)
         if problem:
-            found.append(error(where, f"{name} {problem}", "name the model's config.json, as a path from here"))
+            found.append(error(where, f"{name} {problem}", "name a config.json beside the stack file"))
             content = {}
         whole["models"][model]["versions"][version]["config_json"] = content or None
     return whole, found
@@ -52,7 +52,8 @@ def _config_paths(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
                 yield model, version, name
 
 
-def _config(path: Path) -> tuple[dict[str, Any], str | None]:
+def read_config_json(path: Path) -> tuple[dict[str, Any], str | None]:
+    """Return what a config.json holds, or in words what is wrong with it."""
     text, problem = _text(path)
     if problem is not None:
         return {}, problem.message

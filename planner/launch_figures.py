@@ -1,4 +1,4 @@
-"""What a memory request says about size, start and speed: one description of a launch, asked three ways. Pure."""
+"""Size of the weights, start and speed of a launch that is described by a memory request. Pure."""
 
 from typing import Any
 
@@ -33,11 +33,8 @@ def start_of(request: MemoryRequest, node: InstanceType, **storage: Any) -> Star
     size = weights_bytes(request)
     if size is None:
         return None
-    return start_estimate(
-        StartRequest(
-            engine=request.engine, node=node, weights_bytes=size, eager=request.enforce_eager, **storage
-        )
-    )
+    fields = {"engine": request.engine, "weights_bytes": size, "eager": request.enforce_eager, **storage}
+    return start_estimate(StartRequest(node=node, **fields))
 
 
 def speed_of(

@@ -9,9 +9,9 @@ from components.gateway.manifests import gateway_manifests
 from components.ingress_manifests import ingress
 from components.serving.manifests import version_manifests
 from components.spec import VersionSpec
+from infra.checking import check_settings
 from infra.resolve import version_specs
 from infra.resolve_gateway import gateway_spec, ingress_spec
-from infra.checking import check_settings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
 from planner.drain_budget import GatewayTimes, LoadBalancer, PodDrain, drain_findings, gateway_findings

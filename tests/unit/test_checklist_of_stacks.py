@@ -10,9 +10,9 @@ import pytest
 from components.engines import adapter
 from components.gateway.model import GatewaySpec, IngressSpec
 from components.spec import VersionSpec
+from infra.checking import check_settings
 from infra.resolve import traffic, version_specs
 from infra.resolve_gateway import gateway_spec, ingress_spec
-from infra.checking import check_settings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.checklist import checklist

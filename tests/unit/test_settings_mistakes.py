@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.secret_keys import check_secrets, required_secrets
 from infra.checking import check_settings, check_stack_file
+from infra.secret_keys import check_secrets, required_secrets
 from planner.finding import Severity
 from tests.stack_files import ROOT, STACKS, stack_config, valid, with_value, without
 
