@@ -28,7 +28,7 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name != LOCAL:
             return super().get_command(ctx, cmd_name)
-        from llmserve.local_app import app as laptop
+        from llmserve.local_app import app as laptop  # with what it brings: aiohttp, subprocesses
 
         group = typer.main.get_command(laptop)
         group.name = LOCAL

@@ -20,7 +20,11 @@ from local.down import down
 from local.engine import STACK, laptop_environment
 from local.errors import LocalError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The laptop: the whole stack on an embedded control plane.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The laptop: the whole stack on an embedded control plane.",
+)
 
 
 @app.command("up")

@@ -112,7 +112,8 @@ def _table(model: str, options: list[Option], tokens: str) -> Table:
     table.caption = (
         "USD/h: the replica's share of the node, us-east-1 list price; at once: requests of max_model_len; "
         f"start: on a new node, weights from the hub; tokens/s: of one replica with requests of {tokens}; "
-        "USD/M: per million output tokens, fully used; ?: too close to call, or not known. Likely values of estimates: --json has the ranges"
+        "USD/M: per million output tokens, fully used; ?: too close to call, or not known. "
+        "Likely values of estimates: --json has the ranges"
     )
     return table
 
