@@ -8,7 +8,7 @@ from components.gateway.model import GatewaySpec
 from infra.plan_budgets import gateway_budgets
 from infra.plan_capacity import pool_capacities, workloads
 from infra.plan_versions import VersionPlan, version_findings, version_plan
-from infra.resolve import version_specs
+from infra.resolve import resolved_versions
 from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stack_facts import stack_facts
 from infra.stackfile.models import ModelSettings, ServedModelSettings
@@ -33,11 +33,16 @@ class StackPlan:
     waived: tuple[Waived, ...]
 
 
+_WHOLE = frozenset({"cluster", "gateway", "namespace", "observability", "preset"})
+"""Settings that everything rests on: with a mistake in them nothing is planned."""
+
+
 def plan_stack(settings: StackSettings, today: date) -> StackPlan:
     """Ask the planner everything about a stack whose settings have no mistakes; `today` ends waivers."""
-    specs = version_specs(settings)
+    resolved = resolved_versions(settings)
+    specs = [one.spec for one in resolved]
     gateway, outside = gateway_spec(settings), ingress_spec(settings)
-    versions = tuple(version_plan(settings, spec) for spec in specs)
+    versions = tuple(version_plan(settings, one) for one in resolved)
     pools, works = pool_capacities(settings), workloads(specs, gateway)
     times, leaving = gateway_budgets(gateway, outside)
     found = [
@@ -66,7 +71,7 @@ def sound_part(settings: StackSettings, findings: Sequence[Finding]) -> StackSet
     So that what does not fit is told at once with what is misspelt.
     """
     broken = [finding.path for finding in findings if finding.severity is Severity.ERROR]
-    if any(path.split(".")[0] in ("cluster", "gateway", "namespace", "preset") for path in broken):
+    if any(path.split(".")[0] in _WHOLE for path in broken):
         return None
     pools = {name: pool for name, pool in settings.pools.items() if not _below(f"pools.{name}", broken)}
     models: dict[str, ModelSettings] = {}

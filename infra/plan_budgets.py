@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.gateway import litellm
 from components.gateway.findings import tries
-from components.gateway.manifests import gateway_manifests
+from components.gateway.manifests import deployment as gateway_deployment
 from components.gateway.model import GatewaySpec, IngressSpec
 from components.ingress_manifests import ALB, ingress
 from components.spec import Manifest, VersionSpec
@@ -68,7 +67,8 @@ def pod_drain(
 
 def gateway_budgets(spec: GatewaySpec, outside: IngressSpec | None) -> tuple[GatewayTimes, PodDrain]:
     """What the gateway and the load balancer before it wait for, and how its pods leave."""
-    pod = gateway_manifests(spec, environment_secret="")["deployment"]["spec"]["template"]["spec"]
+    # its names of a config map and a secret have no times in them
+    pod = gateway_deployment(spec, spec.name, spec.name)["spec"]["template"]["spec"]
     container = next(part for part in pod["containers"] if part["name"] == "gateway")
     environment = {entry["name"]: entry.get("value") for entry in container["env"]}
     shutdown, arguments = int(environment["GRACEFUL_SHUTDOWN_TIMEOUT"]), container["args"]
@@ -76,7 +76,7 @@ def gateway_budgets(spec: GatewaySpec, outside: IngressSpec | None) -> tuple[Gat
     balancer = _load_balancer(ingress(outside, spec)) if outside and outside.class_name == ALB else None
     times = GatewayTimes(
         longest_stream_seconds=longest,
-        request_timeout_seconds=litellm.render(spec.model)["litellm_settings"]["request_timeout"],
+        request_timeout_seconds=spec.model.request_timeout_seconds,
         tries=max((count for _, count in tries(spec.model)), default=1),
         shutdown_seconds=shutdown,
         keepalive_seconds=int(arguments[arguments.index("--keepalive_timeout") + 1]),

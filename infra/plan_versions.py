@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from components.gateway.model import GatewayModel
 from components.serving.manifests import version_manifests
 from components.spec import VersionSpec
-from infra import estimates
 from infra.plan_budgets import pod_drain, start_budget
-from infra.resolve import presets, traffic
+from infra.resolve import Resolved, presets, traffic
 from infra.stackfile.models import ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.answer_times import AnswerTimes, answer_findings
 from planner.catalogue import InstanceType, catalogue
 from planner.drain_budget import drain_findings
 from planner.finding import Finding, error, warning
-from planner.launch_figures import speed_of
+from planner.launch_figures import first_token_of, speed_of
 from planner.memory import MemoryEstimate, MemoryRequest, estimate, explain, smallest_changes
 from planner.start_budget import start_findings
 from planner.start_time import StartEstimate
@@ -39,14 +38,14 @@ class VersionPlan:
     speed: Throughput | None
 
 
-def version_plan(settings: StackSettings, spec: VersionSpec) -> VersionPlan:
+def version_plan(settings: StackSettings, resolved: Resolved) -> VersionPlan:
     """Ask the planner about one version."""
+    spec, request = resolved.spec, resolved.request
     model, version = _settings_of(settings, spec)
     node = catalogue()[settings.pools[spec.pool].instance_type]
     assumed = presets()["estimates"]
     tokens_in = model.requests.input_tokens or assumed["input_tokens"]
     tokens_out = model.requests.output_tokens or assumed["output_tokens"]
-    request = estimates.memory_request(settings, version, spec.engine)
     memory = estimate(request) if request else None
     speed = None
     if request and memory:
@@ -66,7 +65,7 @@ def version_plan(settings: StackSettings, spec: VersionSpec) -> VersionPlan:
         output_tokens=tokens_out,
         request=request,
         memory=memory,
-        start=estimates.start(settings, version, spec.engine, request),
+        start=resolved.start,
         speed=speed,
     )
 
@@ -105,28 +104,16 @@ def _memory(plan: VersionPlan) -> Iterator[Finding]:
 
 def _answer_times(settings: StackSettings, plan: VersionPlan, gateway: GatewayModel) -> AnswerTimes | None:
     """None for versions without traffic, or of unknown speed."""
-    model, version = _settings_of(settings, plan.spec)
+    model, _ = _settings_of(settings, plan.spec)
     if plan.speed is None or not traffic(model).get(plan.spec.version):
         return None
     longest_prompt = (plan.memory and plan.memory.max_model_len) or plan.input_tokens
-    alone = (
-        plan.request
-        and plan.memory
-        and speed_of(
-            plan.request,
-            plan.memory,
-            plan.node,
-            input_tokens=longest_prompt,
-            output_tokens=plan.output_tokens,
-            concurrency=1,
-            measured=version.measured,
-        )
-    )
+    alone = plan.request and first_token_of(plan.request, plan.node, longest_prompt)
     objectives = model.objectives
     return AnswerTimes(
         path=f"models.{plan.spec.model}",
         expected=plan.speed,
-        longest_prompt_ttft_seconds=alone.ttft_seconds if alone else plan.speed.ttft_seconds,
+        longest_prompt_ttft_seconds=alone or plan.speed.ttft_seconds,
         longest_answer_tokens=model.requests.longest_output_tokens,
         longest_stream_seconds=gateway.longest_stream_seconds,
         first_token_timeout_seconds=gateway.first_token_timeout_seconds,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from components import naming, prometheus_config, prometheus_manifests
@@ -24,6 +25,7 @@ from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, V
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
 from planner.data_files import package_file
+from planner.memory import MemoryRequest
 from planner.start_time import StartEstimate
 
 GATEWAY_NAME = "gateway"
@@ -80,10 +82,26 @@ def version_resources(settings: StackSettings, version: VersionSettings) -> Reso
     return Resources(cpu_millicores=cpu, memory_mib=memory, memory_limit_mib=memory, gpus=gpus)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A version's spec, and what the planner was asked and said about its start while it was made."""
+
+    spec: VersionSpec
+    request: MemoryRequest | None
+    """None on a pool without GPUs."""
+    start: StartEstimate | None
+    """None where the size of the weights is not known."""
+
+
 def version_specs(settings: StackSettings) -> list[VersionSpec]:
     """Specs of all versions of all models, in the order of the stack file."""
+    return [resolved.spec for resolved in resolved_versions(settings)]
+
+
+def resolved_versions(settings: StackSettings) -> list[Resolved]:
+    """As `version_specs`, with what was asked on the way."""
     return [
-        _version_spec(settings, model_name, model, name, version)
+        _resolved(settings, model_name, model, name, version)
         for model_name, model in settings.models.items()
         if isinstance(model, ServedModelSettings)
         for name, version in model.versions.items()
@@ -153,17 +171,18 @@ def prometheus_url(settings: StackSettings) -> str | None:
     return said or charts_prometheus_url(settings, cluster_facts(settings))
 
 
-def _version_spec(
+def _resolved(
     settings: StackSettings, model_name: str, model: ServedModelSettings, name: str, version: VersionSettings
-) -> VersionSpec:
+) -> Resolved:
     engine = engine_spec(settings, model_name, version)
-    start = estimates.start(settings, version, engine, estimates.memory_request(settings, version, engine))
+    request = estimates.memory_request(settings, version, engine)
+    start = estimates.start(settings, version, engine, request)
     patient = start if settings.preset == "current" else None  # the source documents' numbers stay theirs
     scaling = _patient(scaling_of(settings, model, engine), patient)
     shm_gib = version.shm_gib
     if shm_gib is None:
         shm_gib = presets()["shm_gib"]["one_gpu" if engine.gpus == 1 else "more_gpus"]
-    return VersionSpec(
+    spec = VersionSpec(
         name=naming.version_name(model_name, name),
         namespace=settings.namespace,
         model=model_name,
@@ -190,6 +209,7 @@ def _version_spec(
         gateway_labels=naming.selector("gateway", GATEWAY_NAME),
         monitoring_namespace=settings.observability.monitoring_namespace,
     )
+    return Resolved(spec=spec, request=request, start=start)
 
 
 def _patient(scaling: ScalingSpec | None, start: StartEstimate | None) -> ScalingSpec | None:

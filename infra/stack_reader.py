@@ -1,12 +1,12 @@
 """Reads stack files and the config.json files they name, without Pulumi."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+import yaml
 
 from planner.finding import Finding, error
 
@@ -15,16 +15,46 @@ _MOST_BYTES = 2_000_000
 """Of a stack file or config.json; larger ones are something else."""
 
 
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe, in C where PyYAML has it, and with what YAML 1.2 and Pulumi take for numbers and truth.
+
+    A key given twice is refused, where PyYAML would take the last.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """A mapping whose keys are all different."""
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                said = f"found duplicate key {key.value!r}"
+                raise yaml.constructor.ConstructorError(None, None, said, key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        found: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return found
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
 def read_stack_file(path: Path) -> tuple[dict[str, Any], Finding | None]:
     """Return the keys below `config:`, or what is wrong with the file; text keys, and dates as text."""
     text, problem = _text(path)
     if problem is not None:
         return {}, problem
     try:
-        content = YAML(typ="safe").load(text)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, see above
         config = content.get("config") if isinstance(content, Mapping) else None
         return (_plain(config) if isinstance(config, Mapping) else {}), None
-    except (YAMLError, ValueError, RecursionError) as wrong:
+    except (yaml.YAMLError, ValueError, RecursionError) as wrong:
         return {}, error(str(path), f"is not YAML: {' '.join(str(wrong).split())[:300]}", "mend it there")
 
 

@@ -2,25 +2,20 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Self
-
-from pydantic import BaseModel, ConfigDict, model_validator
+from dataclasses import dataclass
 
 
-class Estimate(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
     """Low, likely and high value of one quantity; the unit is in the name of the field that holds it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     low: float
     likely: float
     high: float
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def __post_init__(self) -> None:
         if not self.low <= self.likely <= self.high:
             raise ValueError(f"not in order: {self.low}, {self.likely}, {self.high}")
-        return self
 
     def __add__(self, other: "Estimate") -> "Estimate":
         """Sum of two quantities; the range is that of both at their worst, and at their best, at once."""

@@ -3,12 +3,20 @@
 from typing import Any
 
 from planner.catalogue import InstanceType
+from planner.estimate import Estimate
 from planner.memory.layout import Sharding, kv_layout
 from planner.memory.request import MemoryEstimate, MemoryRequest
 from planner.memory.weights import GIB, formats_of, gpu_weights, weight_format
 from planner.parameters import count_parameters
 from planner.start_time import StartEstimate, StartRequest, start_estimate
-from planner.throughput import Measured, Throughput, ThroughputRequest, concurrency_of, throughput
+from planner.throughput import (
+    Measured,
+    Throughput,
+    ThroughputRequest,
+    concurrency_of,
+    first_token_seconds,
+    throughput,
+)
 
 _ALONE = {
     "tensor_parallel": 1,
@@ -44,13 +52,37 @@ def speed_of(
     *,
     input_tokens: int,
     output_tokens: int,
-    concurrency: int | None = None,
     measured: Measured | None = None,
 ) -> Throughput | None:
-    """Estimate one replica with as many requests at once as fit, or `concurrency`.
+    """Estimate one replica with as many requests at once as fit.
 
     None where the model is not known well enough, or a replica has more GPUs than the node.
     """
+    limit = concurrency_of(
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        max_num_seqs=found.max_num_seqs or DEFAULT_SEQUENCES,
+        kv_cache_tokens=found.kv_cache_tokens,
+    )
+    asked = _speed_request(request, node, input_tokens, output_tokens, concurrency=limit, measured=measured)
+    return None if asked is None else throughput(asked)
+
+
+def first_token_of(request: MemoryRequest, node: InstanceType, prompt_tokens: int) -> Estimate | None:
+    """Estimate the time to the first token of one prompt when nobody waits; None as for `speed_of`."""
+    asked = _speed_request(request, node, prompt_tokens, 1, concurrency=1, measured=None)
+    return None if asked is None else first_token_seconds(asked)
+
+
+def _speed_request(
+    request: MemoryRequest,
+    node: InstanceType,
+    input_tokens: int,
+    output_tokens: int,
+    *,
+    concurrency: int,
+    measured: Measured | None,
+) -> ThroughputRequest | None:
     facts, size, kv = request.model, weights_bytes(request), _kv_bytes_per_token(request, input_tokens)
     parameters = _parameters(request)
     if size is None or kv is None or parameters is None or not 1 <= request.gpus <= node.gpus:
@@ -59,32 +91,22 @@ def speed_of(
     if facts.experts is not None:
         idle = 1 - min(1.0, facts.experts.active / facts.experts.count)
         share = max(0.001, 1 - idle * facts.expert_parameters / parameters)
-    limit = found.max_num_seqs or DEFAULT_SEQUENCES
     form = weight_format(request.weight_format or facts.native_format)
-    return throughput(
-        ThroughputRequest(
-            node=node,
-            gpus=request.gpus,
-            weights_bytes=size,
-            active_parameters=max(1, round(parameters * share)),
-            active_share=share,
-            kv_bytes_per_token=kv,
-            layers=facts.layers or 0,
-            hidden=facts.hidden or 0,
-            eight_bit_arithmetic=form is not None
-            and form.name == "fp8"
-            and formats_of(request.gpu).get("fp8", False),
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            concurrency=concurrency
-            or concurrency_of(
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
-                max_num_seqs=limit,
-                kv_cache_tokens=found.kv_cache_tokens,
-            ),
-            measured=measured,
-        )
+    eight_bit = form is not None and form.name == "fp8" and formats_of(request.gpu).get("fp8", False)
+    return ThroughputRequest(
+        node=node,
+        gpus=request.gpus,
+        weights_bytes=size,
+        active_parameters=max(1, round(parameters * share)),
+        active_share=share,
+        kv_bytes_per_token=kv,
+        layers=facts.layers or 0,
+        hidden=facts.hidden or 0,
+        eight_bit_arithmetic=eight_bit,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        concurrency=concurrency,
+        measured=measured,
     )
 
 

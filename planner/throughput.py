@@ -6,6 +6,7 @@ other at the worst efficiency seen, the fast bound both at once at the best. Que
 GPUs and speculative decoding are not modelled.
 """
 
+from dataclasses import replace
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -114,6 +115,12 @@ def throughput(request: ThroughputRequest) -> Throughput:
     )
 
 
+def first_token_seconds(request: ThroughputRequest) -> Estimate:
+    """To the first token of a prompt of `input_tokens` when nobody waits; raises as `throughput`."""
+    speed = chip_speed(request.node)
+    return _first_token(request, _memory_rate(request, speed), _compute_rate(request, speed))
+
+
 def concurrency_of(
     *, input_tokens: int, output_tokens: int, max_num_seqs: int, kv_cache_tokens: int | None = None
 ) -> int:
@@ -162,7 +169,7 @@ def _compute_rate(request: ThroughputRequest, speed: ChipSpeed) -> Estimate:
 
 def _overlapped(memory: Estimate, compute: Estimate) -> Estimate:
     """Seconds of both: one after the other, but for the fast bound, where the longer one hides the other."""
-    return (memory + compute).model_copy(update={"low": max(memory.low, compute.low)})
+    return replace(memory + compute, low=max(memory.low, compute.low))
 
 
 def _first_token(request: ThroughputRequest, memory: Estimate, compute: Estimate) -> Estimate:

@@ -1,6 +1,8 @@
 """`make bench`: how times grow with the number of models. It proves nothing about AWS or the real plugins."""
 
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -11,13 +13,15 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from infra.checking import check_settings, check_stack_file
+from infra.checking import check_stack, check_stack_file
+from infra.plan_figures import capacity_figures, cost_figures, memory_figures, time_figures
 from tests.engine.checkout import Checkout, make_checkout
 from tests.program.harness import deploy
 from tests.program.test_program import run
 from tests.stack_files import ROOT, secrets_for, stack_config, valid
 
 COUNTS = (1, 10, 50)
+CHECK_COUNTS = (1, 10, 50, 100)
 REPEATS = 3
 
 
@@ -30,6 +34,7 @@ def settings_with(models: int) -> dict[str, Any]:
         f"model-{number}": {"versions": {"v1": dict(version)}, "scaling": {"min": 1, "max": 2}}
         for number in range(models)
     }
+    raw["pools"]["l4"]["max"] = 2 * models + 1
     raw["tenants"] = {"search": {"models": list(raw["models"])}}
     raw["gateway"] = {"replicas": {"min": 1, "max": 1}}  # more of them without Redis would warn at each run
     return raw
@@ -53,10 +58,9 @@ def write_stack_file(path: Path, raw: dict[str, Any]) -> None:
 
 
 def measure(models: int, checkout: Checkout) -> dict[str, list[float]]:
-    """Seconds of a check, a recorder run and a real preview of a stack with this many models."""
+    """Seconds of a recorder run and a real preview of a stack with this many models."""
     raw = settings_with(models)
-    errors = [finding for finding in check_settings(raw)[1] if finding.severity == "error"]
-    if errors:
+    if errors := check_stack(raw).errors:
         raise SystemExit(f"bench: {errors[0]}")
     path = checkout.layout.stack_file("local")
     write_stack_file(path, raw)
@@ -64,30 +68,58 @@ def measure(models: int, checkout: Checkout) -> dict[str, list[float]]:
     engine = checkout.plugged_engine()
     config = str(checkout.layout.generated_stack_file("local"))
     return {
-        "check": seconds_of(lambda: check_stack_file(path)),
         "recorder": seconds_of(lambda: deploy(run, {"settings": raw}, secrets_for(raw))),
         "preview": seconds_of(lambda: engine.read("preview", "--stack", "local", "--config-file", config)),
     }
 
 
+def check(path: Path) -> None:
+    """What `llmserve check --json` does once Python runs: parse, check, plan, render, figures."""
+    plan = check_stack_file(path).plan
+    for figures in (memory_figures, time_figures, cost_figures, capacity_figures):
+        assert plan is not None
+        figures(plan)
+
+
+def check_table(console: Console) -> None:
+    """Print how long `llmserve check` takes: in a process that runs already, and from the shell."""
+    program = str(Path(sys.executable).with_name("llmserve"))
+    table = Table("models", "check", "llmserve check", title=f"seconds: median of {REPEATS} (range)")
+    inside, outside = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "Pulumi.bench.yaml"
+        for models in CHECK_COUNTS:
+            write_stack_file(path, settings_with(models))
+            command = [program, "check", str(path), "--json"]
+            inside[models] = seconds_of(lambda: check(path))
+            outside[models] = seconds_of(lambda c=command: subprocess.run(c, capture_output=True, check=True))
+            table.add_row(str(models), _cell(inside[models]), _cell(outside[models]))
+    console.print(table)
+    for name, seconds in (("check", inside), ("llmserve check", outside)):
+        first, last = (statistics.median(seconds[count]) for count in (CHECK_COUNTS[0], CHECK_COUNTS[-1]))
+        more = 1000 * (last - first) / (CHECK_COUNTS[-1] - CHECK_COUNTS[0])
+        console.print(
+            f"{name}: {first:.2f} s for one model, {more:.2f} ms for each further one", highlight=False
+        )
+
+
 def main() -> None:
     """Print the table; medians, and the range behind them."""
     console = Console()
-    table = Table(
-        "models", "check", "recorder", "pulumi preview", title=f"seconds: median of {REPEATS} (range)"
-    )
+    check_table(console)
+    table = Table("models", "recorder", "pulumi preview", title=f"seconds: median of {REPEATS} (range)")
     with tempfile.TemporaryDirectory() as folder:
         checkout = make_checkout(Path(folder), ROOT / ".local" / "bin")
         try:
             for models in COUNTS:
                 console.print(f"measuring {models} models ...", highlight=False)
                 row = measure(models, checkout)
-                table.add_row(str(models), *(_cell(row[name]) for name in ("check", "recorder", "preview")))
+                table.add_row(str(models), *(_cell(row[name]) for name in ("recorder", "preview")))
         finally:
             checkout.run("down")
     console.print(table)
     console.print(
-        "check: llmserve check without starting Python. recorder: the whole program without an engine.\n"
+        "recorder: the whole program without an engine.\n"
         "pulumi preview: real engine on the laptop's control plane, nothing applied yet."
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.checking import check_settings
+from infra.checking import check_settings, check_stack
 from planner.finding import Finding, Severity
 from tests.stack_files import eks_valid, with_value
 
@@ -37,6 +37,11 @@ def test_each_mistake_is_refused_by_the_setting_it_is_in(row: dict[str, Any]) ->
     told = [str(f) for f in errors]
     assert sorted(f.path for f in errors) == sorted([row["path"], *row.get("also", [])]), told
     assert any(f.path == row["path"] and row["fix"] in f"{f.message} {f.fix}" for f in errors), told
+
+
+@pytest.mark.parametrize("row", MISTAKES, ids=[row["what"] for row in MISTAKES])
+def test_no_mistake_trips_the_planner(row: dict[str, Any]) -> None:
+    assert check_stack(settings_of(row), TODAY).errors
 
 
 @pytest.mark.parametrize("row", VARIANTS, ids=[row["what"] for row in VARIANTS])

@@ -7,7 +7,7 @@ import pytest
 from infra.checking import check_settings
 from infra.plan_budgets import gateway_budgets
 from infra.plan_versions import version_findings, version_plan
-from infra.resolve import version_specs
+from infra.resolve import resolved_versions, version_specs
 from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stackfile.stack import StackSettings
 from planner.drain_budget import drain_findings, gateway_findings
@@ -31,7 +31,7 @@ def versions() -> list[Any]:
 @pytest.mark.parametrize(("stack", "number"), versions())
 def test_a_version_starts_and_drains_within_its_budgets(stack: str, number: int) -> None:
     parsed = settings(stack)
-    plan = version_plan(parsed, version_specs(parsed)[number])
+    plan = version_plan(parsed, resolved_versions(parsed)[number])
     assert plan.start is not None
     found = version_findings(parsed, plan, gateway_spec(parsed).model)
     accepted = {"memory-uncertain", "grace-exceeds-spot-notice"}  # not modelled; waived in prod

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from infra.checking import check_settings, check_stack_file
+from infra.checking import check_settings, check_stack, check_stack_file
 from infra.secret_keys import check_secrets, required_secrets
-from planner.finding import Severity
+from planner.finding import INVALID_SETTING, Severity
 from tests.stack_files import ROOT, STACKS, stack_config, valid, with_value, without
 
 VERSION = "models.chat.versions.v1"
@@ -37,6 +37,12 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("tenant without models", with_value("tenants.search.models", []), "tenants.search.models", "known: chat"),
     ("model without versions", with_value("models.chat.versions", {}), "models.chat.versions", "declare at least one"),
     ("scaling min over max", with_value("models.chat.scaling", {"min": 3, "max": 2}), "models.chat.scaling.min", "lower min"),
+    ("waiver without reason", with_value("waivers", [{"rule": "spot-only", "until": "2027-01-01"}]), "waivers.0.reason", "add it"),
+    ("waiver until no day", with_value("waivers", [{"rule": "spot-only", "reason": "x", "until": "soon"}]), "waivers.0.until", "valid date"),
+    ("measured without its source", with_value(f"{VERSION}.measured", {"output_tokens_per_second": 100}), f"{VERSION}.measured.source", "add it"),
+    ("weights of no size", with_value(f"{VERSION}.weights_gib", 0), f"{VERSION}.weights_gib", "greater than 0"),
+    ("config.json of nothing", with_value(f"{VERSION}.config_json", {"a": 1}), f"{VERSION}.config_json", "lacks num_hidden_layers"),
+    ("requests of no tokens", with_value("models.chat.requests", {"input_tokens": 0}), "models.chat.requests.input_tokens", "greater than or equal to 1"),
     ("pool min over max", with_value("pools.l4.min", 9), "pools.l4.min", "lower min"),
     ("gateway min over max", with_value("gateway.replicas", {"min": 5, "max": 2}), "gateway.replicas.min", "lower min"),
     ("unknown gateway pool", with_value("gateway.pool", "system"), "gateway.pool", "l4"),
@@ -75,6 +81,16 @@ def test_each_mistake_is_told_once_with_its_path_and_what_would_be_right(
     errors = [f for f in check_settings(raw)[1] if f.severity is Severity.ERROR]
     assert [f.path for f in errors] == [path], f"{what}: {[str(f) for f in errors]}"
     assert fix in f"{errors[0].message} {errors[0].fix}"
+
+
+@pytest.mark.parametrize(("what", "raw", "path", "fix"), MISTAKES, ids=[m[0] for m in MISTAKES])
+def test_beside_a_mistake_the_planner_tells_no_more_than_what_cannot_work(
+    what: str, raw: dict[str, Any], path: str, fix: str
+) -> None:
+    del what, fix
+    errors = check_stack(raw).errors
+    assert path in {f.path for f in errors}
+    assert {f.id for f in errors} <= {INVALID_SETTING, "drain-shorter-than-stream", "pool-too-small"}
 
 
 def test_settings_without_mistakes_have_no_errors() -> None:
