@@ -58,6 +58,14 @@ def test_a_figure_stays_at_or_above_its_bar(found: dict[str, float | None], figu
     assert value >= bar
 
 
+def test_gpus_known_only_by_their_name_are_judged_as_well(score: Any, cases: list[Case]) -> None:
+    found = figures(score, answered(score, core(score, cases), logged_total=False))
+
+    assert (found["KV tokens, median error"] or 1) <= 0.02
+    assert (found["KV tokens, p90 error"] or 1) <= 0.10
+    assert found["started, called does_not_fit"] == 0
+
+
 def test_the_selection_is_the_core_cases(score: Any, cases: list[Case]) -> None:
     assert len(cases) == 99
     assert len(core(score, cases)) == 68
