@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from infra import resolve
-from infra.resolve_cluster import pool_size
+from infra.resolve_cluster import pool_capacity
 from infra.stackfile.models import ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
+from planner.capacity import Workload, pool_needs
 from planner.catalogue import catalogue
 from planner.finding import Finding, error, warning
-from planner.pools import PodDemand, nodes_needed
 
 
 def check_capacity(settings: StackSettings, *, fixed: bool) -> Iterator[Finding]:
@@ -26,59 +26,54 @@ def check_capacity(settings: StackSettings, *, fixed: bool) -> Iterator[Finding]
 
 
 def _maximum(settings: StackSettings, pool_name: str, *, fixed: bool) -> Iterator[Finding]:
-    """The pool must hold all models at their maximum; that they also roll then is only advised."""
-    size = pool_size(pool_name, settings.pools[pool_name])
-    path, node = f"pools.{pool_name}.max", catalogue()[size.instance_type]
-    least = nodes_needed(_demands(settings, pool_name, surge=False), node)
-    rolling = nodes_needed(_demands(settings, pool_name, surge=True), node)
-    if least is not None and least > size.max:
-        yield error(
-            path, f"is {size.max}, and models at their maximum need {least} nodes", f"make it {least}"
-        )
-    elif least is not None and fixed and least > size.min:
+    """The pool must hold all models at their maximum; that one also rolls then is only advised."""
+    pool = pool_capacity(pool_name, settings.pools[pool_name])
+    path, need = f"pools.{pool_name}", pool_needs([pool], _workloads(settings))[pool_name]
+    if need.nodes_max > pool.max_nodes:
+        message = f"is {pool.max_nodes}, and models at their maximum need {need.nodes_max} nodes"
+        yield error(f"{path}.max", message, f"make it {need.nodes_max}", id="pool-below-maximum")
+    elif fixed and need.nodes_max > pool.min_nodes:
+        message = f"is {pool.min_nodes} with cluster.autoscaler none, and models at their maximum need"
+        yield error(f"{path}.min", f"{message} {need.nodes_max} nodes", f"make it {need.nodes_max}")
+    elif need.nodes_surge > pool.max_nodes:
         message = (
-            f"is {size.min} with cluster.autoscaler none, and models at their maximum need {least} nodes"
+            f"is {pool.max_nodes}; models at their maximum need {need.nodes_surge} nodes while one rolls"
         )
-        yield error(f"pools.{pool_name}.min", message, f"make it {least}")
-    elif rolling is not None and rolling > size.max:
         yield warning(
-            path,
-            f"is {size.max}; models at their maximum need {rolling} nodes while all of them roll",
-            f"make it {rolling}, or give versions `surge: false`",
+            f"{path}.max",
+            message,
+            f"make it {need.nodes_surge}, or give versions `surge: false`",
+            id="pool-without-surge",
         )
 
 
-def _demands(settings: StackSettings, pool_name: str, *, surge: bool) -> list[PodDemand]:
-    demands = []
-    served = (model for model in settings.models.values() if isinstance(model, ServedModelSettings))
-    for model in served:
-        for version in model.versions.values():
-            if version.pool == pool_name:
-                most = model.scaling.max if model.scaling else version.replicas or 1
-                demands.append(_demand(settings, version, most + (surge and version.surge)))
-    gateway = settings.gateway
-    if gateway.pool == pool_name:
-        demands.append(
-            PodDemand(
-                count=gateway.replicas.max + surge,
-                gpus=0,
-                cpu_millicores=round(gateway.cpu * 1000),
-                memory_mib=round(gateway.memory_gib * 1024),
-            )
+def _workloads(settings: StackSettings) -> list[Workload]:
+    return [
+        Workload(
+            path=f"models.{name}.versions.{version_name}",
+            model=name,
+            pool=version.pool,
+            gpus=resolve.engine_spec(settings, name, version).gpus,
+            min_replicas=min(_bounds(model, version)),
+            max_replicas=max(_bounds(model, version)),
+            surge=1 if version.surge else 0,
         )
-    return demands
+        for name, model in settings.models.items()
+        if isinstance(model, ServedModelSettings)
+        for version_name, version in model.versions.items()
+    ]
 
 
-def _demand(settings: StackSettings, version: VersionSettings, count: int) -> PodDemand:
-    need = resolve.version_resources(settings, version)
-    return PodDemand(
-        count=count, gpus=need.gpus, cpu_millicores=need.cpu_millicores, memory_mib=need.memory_mib
-    )
+def _bounds(model: ServedModelSettings, version: VersionSettings) -> tuple[int, int]:
+    if model.scaling:
+        return model.scaling.min, model.scaling.max
+    return version.replicas or 1, version.replicas or 1
 
 
 def _taints(settings: StackSettings, pool_name: str) -> Iterator[Finding]:
     """A taint that no pod of ours tolerates keeps them off."""
-    if settings.pools[pool_name].taints and _demands(settings, pool_name, surge=False):
+    used = {workload.pool for workload in _workloads(settings)} | {settings.gateway.pool}
+    if settings.pools[pool_name].taints and pool_name in used:
         path = f"pools.{pool_name}.taints"
         yield error(path, "keep off the models and the gateway that are to run there", "remove them")
 

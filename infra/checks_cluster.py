@@ -13,7 +13,7 @@ from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.eks import addon_versions, core_addons, support_calendar, support_findings
 from planner.finding import Finding, error, nearest, warning
-from planner.pools import quota_rows
+from planner.quota import known_quotas
 
 _CLUSTER_NAME = re.compile(r"[0-9A-Za-z][-_0-9A-Za-z]*")
 _PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[\w+=,.@/-]+")
@@ -121,9 +121,11 @@ def _addons(cluster: EksClusterSettings) -> Iterator[Finding]:
 
 
 def _quotas(cluster: EksClusterSettings) -> Iterator[Finding]:
-    for key in cluster.vcpu_quotas:
-        if key not in quota_rows():
-            yield error(f"cluster.vcpu_quotas.{key}", "is not a quota", nearest(key, quota_rows()))
+    known = {quota.code: quota.name for quota in known_quotas()}
+    for code in cluster.vcpu_quotas:
+        if code not in known:
+            names = "; ".join(f"{code} {name}" for code, name in known.items())
+            yield error(f"cluster.vcpu_quotas.{code}", "is not the code of a quota", f"known: {names}")
 
 
 def _bucket(cluster: EksClusterSettings) -> Iterator[Finding]:

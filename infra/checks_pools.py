@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 
 from components import naming
-from infra.resolve_cluster import makes_nodes_itself, pool_size
+from infra.resolve_cluster import makes_nodes_itself, pool_capacity, pool_parts
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.pools import PoolSettings
 from infra.stackfile.stack import StackSettings
+from planner.capacity import quotas
 from planner.catalogue import InstanceType, catalogue
 from planner.eks import image_gpu_problem, images, support_calendar, version_key
 from planner.finding import Finding, error, nearest, warning
-from planner.pools import quota_demand, quota_key
 
 MAX_POOL_NAME_LENGTH = 50
 """A node group's name has up to 63 characters (EKS API, CreateNodegroup); Pulumi adds a dash and 7."""
@@ -62,8 +62,7 @@ def _capacity(path: str, pool: PoolSettings) -> Iterator[Finding]:
             "remove them, or use spot",
         )
     if pool.capacity == "capacity-block":
-        known = pool.instance_type in catalogue()
-        if known and quota_key(pool.instance_type, "on-demand") != "on-demand-p":
+        if pool.instance_type in catalogue() and not pool.instance_type.startswith("p"):
             yield error(f"{path}.capacity", f"there are no blocks of {pool.instance_type}", "use reservation")
         if len(pool.zones) != 1:
             yield error(f"{path}.zones", "must be the one zone of the capacity block", "name it")
@@ -79,7 +78,7 @@ def _zones(path: str, pool: PoolSettings, cluster: EksClusterSettings) -> Iterat
 def _disk(path: str, pool: PoolSettings) -> Iterator[Finding]:
     if pool.instance_type not in catalogue():
         return
-    size = pool_size("", pool)
+    size = pool_parts("", pool)
     if size.disk_iops > 500 * size.disk_gib:
         most = 500 * size.disk_gib
         yield error(
@@ -177,11 +176,11 @@ def _together(settings: StackSettings, cluster: EksClusterSettings) -> Iterator[
             yield warning(f"pools.{name}.min", message, "leave it 0; the models' replicas decide")
         if cluster.autoscaler == "none" and pool.min < pool.max:
             yield warning(f"pools.{name}.max", "is never reached: cluster.autoscaler is none", "make it min")
-    for demand in quota_demand(pool_size(name, pool) for name, pool in known.items()):
-        allowed = cluster.vcpu_quotas.get(demand.key)
-        if allowed is not None and demand.vcpus > allowed:
+    for need in quotas([pool_capacity(name, pool) for name, pool in known.items()]):
+        allowed = cluster.vcpu_quotas.get(need.quota.code)
+        if allowed is not None and need.vcpus_max > allowed:
             yield error(
-                f"cluster.vcpu_quotas.{demand.key}",
-                f"is {allowed}, and pools at their maximum need {demand.vcpus} vCPUs",
-                f"ask for more ({demand.code}, {demand.name}), or lower the pools' max",
+                f"cluster.vcpu_quotas.{need.quota.code}",
+                f"is {allowed}, and pools at their maximum need {need.vcpus_max} vCPUs",
+                f"ask for more of {need.quota.name}, or lower the pools' max",
             )

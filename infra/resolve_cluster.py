@@ -8,10 +8,10 @@ from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.network import NewNetworkSettings
 from infra.stackfile.pools import PoolSettings
 from infra.stackfile.stack import StackSettings
+from planner.capacity import PoolCapacity
 from planner.catalogue import catalogue
-from planner.cluster_cost import FREE_IOPS, FREE_MIB_PER_SECOND, ClusterParts
+from planner.cluster_cost import FREE_IOPS, FREE_MIB_PER_SECOND, ClusterParts, PoolParts
 from planner.eks import addon_versions, core_addons
-from planner.pools import PoolSize
 
 FAST_IOPS, FAST_MIB_PER_SECOND = 4000, 1000
 """A volume that images of engines are unpacked on (chrismld's node class with SOCI)."""
@@ -99,15 +99,22 @@ def makes_nodes_itself(cluster: EksClusterSettings, pool: PoolSettings) -> bool:
     return cluster.autoscaler == "karpenter" and catalogue()[pool.instance_type].gpus > 0
 
 
-def pool_size(name: str, pool: PoolSettings) -> PoolSize:
-    """The pool as the planner's sums take it."""
-    iops, throughput = _disk_speed(pool)
-    return PoolSize(
+def pool_capacity(name: str, pool: PoolSettings) -> PoolCapacity:
+    """The pool as the planner's sums take it; its type must be in the catalogue."""
+    return PoolCapacity(
         name=name,
-        instance_type=pool.instance_type,
-        min=pool.min,
-        max=pool.max,
+        node=catalogue()[pool.instance_type],
+        min_nodes=pool.min,
+        max_nodes=pool.max,
         capacity=pool.capacity,
+    )
+
+
+def pool_parts(name: str, pool: PoolSettings) -> PoolParts:
+    """The pool with its nodes' disks, as the cost of a cluster counts them."""
+    iops, throughput = _disk_speed(pool)
+    return PoolParts(
+        pool=pool_capacity(name, pool),
         disk_gib=pool.disk.size_gib,
         disk_iops=iops,
         disk_mib_per_second=throughput,

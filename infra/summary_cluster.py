@@ -3,12 +3,13 @@
 from datetime import date
 from typing import Any
 
-from infra.resolve_cluster import cluster_parts, pool_size
+from infra.resolve_cluster import cluster_parts, pool_capacity, pool_parts
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.stack import StackSettings
+from planner.capacity import quotas
 from planner.cluster_cost import CostLine, cluster_cost, total
 from planner.eks import support_calendar, support_note
-from planner.pools import PoolSize, QuotaDemand, quota_demand
+from planner.quota import QuotaNeed
 
 
 def cluster_summary(settings: StackSettings, cluster: EksClusterSettings, today: date) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def cluster_summary(settings: StackSettings, cluster: EksClusterSettings, today:
             line.what: {"min": round(line.min_usd, 3), "max": round(line.max_usd, 3)}
             for line in [*lines, total(lines)]
         },
-        "quota_vcpus": {demand.key: demand.vcpus for demand in _quotas(settings)},
+        "quota_vcpus": {need.quota.code: need.vcpus_max for need in _quotas(settings)},
     }
 
 
@@ -43,7 +44,7 @@ def cluster_text(settings: StackSettings, cluster: EksClusterSettings, today: da
                 for line in rows
             ),
             "vCPU quotas needed with every pool at max:",
-            *(f"  {demand.vcpus:5} {demand.name} ({demand.code})" for demand in _quotas(settings)),
+            *(f"  {need.vcpus_max:5} {need.quota.name} ({need.quota.code})" for need in _quotas(settings)),
         ]
     )
 
@@ -51,15 +52,12 @@ def cluster_text(settings: StackSettings, cluster: EksClusterSettings, today: da
 def cost_lines(settings: StackSettings, cluster: EksClusterSettings, today: date) -> list[CostLine]:
     """What the cluster costs per hour, line by line; extended support makes the control plane dearer."""
     extended = today > support_calendar()[cluster.kubernetes_version].standard_until
-    return cluster_cost(cluster_parts(settings, cluster, extended_support=extended), _sizes(settings))
+    parts = [pool_parts(name, pool) for name, pool in settings.pools.items()]
+    return cluster_cost(cluster_parts(settings, cluster, extended_support=extended), parts)
 
 
-def _quotas(settings: StackSettings) -> list[QuotaDemand]:
-    return quota_demand(_sizes(settings))
-
-
-def _sizes(settings: StackSettings) -> list[PoolSize]:
-    return [pool_size(name, pool) for name, pool in settings.pools.items()]
+def _quotas(settings: StackSettings) -> list[QuotaNeed]:
+    return quotas([pool_capacity(name, pool) for name, pool in settings.pools.items()])
 
 
 def _note(line: CostLine) -> str:

@@ -22,7 +22,7 @@ from local import kubeconfig, kwokctl, ports, processes
 from local.errors import LocalError
 from local.kubectl import Kubectl, cache_environment
 from local.layout import EKS_TOKENS
-from local.nodes import NodeSpec, fake_node_manifest, is_fake
+from local.nodes import NodeSpec, fake_node_manifest, fake_volumes, is_fake
 from local.private import write_private
 
 CONTEXT = "llmserve-local"
@@ -122,7 +122,7 @@ def keep_nodes(
         # kwok would wait for the end of a lease that another still holds.
         kubectl.run("delete", "lease", *sorted(gone), "--namespace=kube-node-lease", "--ignore-not-found")
     if manifests:
-        kubectl.apply(*manifests)
+        kubectl.apply(*manifests, *fake_volumes())
         # Status goes by its own request, which alone may change it later.
         kubectl.apply(*manifests, subresource="status")
         kubectl.run("wait", "--for=condition=Ready", "--timeout=30s", "nodes", *wanted)

@@ -11,6 +11,8 @@ from planner.catalogue import InstanceType, catalogue
 KWOK_ANNOTATION = "kwok.x-k8s.io/node"
 """Nodes that carry it with the value `fake` are kept alive by kwok, which also plays their pods."""
 CAPACITY_LABEL = "eks.amazonaws.com/capacityType"
+FAKE_VOLUMES = 20
+"""More than the example stacks claim, made anew a few times."""
 GROUP_LABEL = "eks.amazonaws.com/nodegroup"
 CLUSTER_LABEL = f"{DOMAIN}/cluster"
 """On nodes of a node group: their EKS cluster, several of which share the laptop's control plane."""
@@ -82,6 +84,26 @@ def fake_node_manifest(node: NodeSpec) -> dict[str, Any]:
     manifest = node_manifest(node)
     manifest["metadata"]["annotations"] = {KWOK_ANNOTATION: "fake"}
     return manifest
+
+
+def fake_volumes() -> list[dict[str, Any]]:
+    """PersistentVolumes for the claims of pretended pods, for whom nobody makes any. Nothing is written.
+
+    One is bound for good by the first claim without a storage class that takes it.
+    """
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": f"fake-{number}"},
+            "spec": {
+                "capacity": {"storage": "1Ti"},
+                "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
+                "hostPath": {"path": f"/fake/{number}"},
+            },
+        }
+        for number in range(FAKE_VOLUMES)
+    ]
 
 
 def node_group_manifests(

@@ -1,18 +1,30 @@
-"""What a cluster's AWS parts cost per hour: a sum over `data/aws_prices.yaml` and the catalogue. Pure."""
+"""What a cluster's AWS parts cost per hour: control plane, network, keys, nodes with their disks. Pure.
+
+`planner.cost` says what nodes cost by model; this adds what lies around them.
+"""
 
 from collections.abc import Iterable
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
-from planner.catalogue import catalogue
-from planner.pools import PoolSize
+from planner.capacity import PoolCapacity
+from planner.cost import HOURS_PER_MONTH, node_price
+from planner.data_files import data_file
 
 FREE_IOPS, FREE_MIB_PER_SECOND = 3000, 125
 """What a gp3 volume has without paying for more (AWS documentation of gp3)."""
+
+
+class PoolParts(BaseModel):
+    """A pool and the volume of each of its nodes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pool: PoolCapacity
+    disk_gib: int
+    disk_iops: int
+    disk_mib_per_second: int
 
 
 class ClusterParts(BaseModel):
@@ -41,21 +53,20 @@ class CostLine(BaseModel):
     note: str = ""
 
 
-def cluster_cost(parts: ClusterParts, pools: Iterable[PoolSize]) -> list[CostLine]:
+def cluster_cost(parts: ClusterParts, pools: Iterable[PoolParts]) -> list[CostLine]:
     """Lines of what the cluster costs per hour; what costs nothing has no line.
 
     Spot and reserved nodes count as on demand, which is their upper bound; a type without a price counts as 0
     and says so. Traffic, logs and requests are left out.
     """
-    month = _data()["hours_per_month"]
     plane = "control_plane_extended" if parts.extended_support else "control_plane"
     fixed = [
         ("control plane", _usd(plane)),
         ("NAT gateways", parts.nat_gateways * (_usd("nat_gateway") + _usd("public_ipv4"))),
         ("interface endpoints", parts.interface_endpoints * _usd("interface_endpoint")),
         ("load balancers", parts.load_balancers * _usd("load_balancer")),
-        ("volumes", parts.volumes_gib * _usd("gp3_gib_month") / month),
-        ("KMS keys", parts.kms_keys * _usd("kms_key_month") / month),
+        ("volumes", parts.volumes_gib * _usd("gp3_gib_month") / HOURS_PER_MONTH),
+        ("KMS keys", parts.kms_keys * _usd("kms_key_month") / HOURS_PER_MONTH),
     ]
     lines = [CostLine(what=what, min_usd=usd, max_usd=usd) for what, usd in fixed if usd]
     return lines + [_pool(pool) for pool in pools]
@@ -72,38 +83,27 @@ def total(lines: Iterable[CostLine]) -> CostLine:
     )
 
 
-def _pool(pool: PoolSize) -> CostLine:
-    price = catalogue()[pool.instance_type].usd_per_hour
-    notes = {
-        "on-demand": "",
-        "spot": "counted as on demand",
-        "reservation": "counted as on demand, paid also when unused",
-        "capacity-block": "paid ahead, counted as on demand",
-    }
-    node = (price or 0) + _disk(pool)
+def _pool(parts: PoolParts) -> CostLine:
+    pool = parts.pool
+    price, kind = node_price(pool)
+    node = (price or 0) + _disk(parts)
     return CostLine(
-        what=f"pool {pool.name}: {pool.min}-{pool.max} x {pool.instance_type}",
-        min_usd=pool.min * node,
-        max_usd=pool.max * node,
-        note=notes[pool.capacity] if price is not None else "no price known for the type",
+        what=f"pool {pool.name}: {pool.min_nodes}-{pool.max_nodes} x {pool.node.name}",
+        min_usd=pool.min_nodes * node,
+        max_usd=pool.max_nodes * node,
+        note="" if kind == "catalogue on-demand" else f"price of a node: {kind}",
     )
 
 
-def _disk(pool: PoolSize) -> float:
+def _disk(parts: PoolParts) -> float:
     month = (
-        pool.disk_gib * _usd("gp3_gib_month")
-        + (pool.disk_iops - FREE_IOPS) * _usd("gp3_iops_month")
-        + (pool.disk_mib_per_second - FREE_MIB_PER_SECOND) * _usd("gp3_mib_s_month")
+        parts.disk_gib * _usd("gp3_gib_month")
+        + (parts.disk_iops - FREE_IOPS) * _usd("gp3_iops_month")
+        + (parts.disk_mib_per_second - FREE_MIB_PER_SECOND) * _usd("gp3_mib_s_month")
     )
-    return float(month / _data()["hours_per_month"])
+    return month / HOURS_PER_MONTH
 
 
 def _usd(row: str) -> float:
-    return float(_data()["rows"][row]["usd"])
-
-
-@cache
-def _data() -> dict[str, Any]:
-    text = files("planner").joinpath("data/aws_prices.yaml").read_text("utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
-    return data
+    prices: dict[str, Any] = data_file("aws_prices.yaml")["rows"]
+    return float(prices[row]["usd"])

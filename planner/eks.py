@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from planner.catalogue import InstanceType
+from planner.data_files import data_file
 from planner.finding import Finding, error, warning
 
 ImageName = Literal["al2023", "bottlerocket"]
@@ -136,7 +135,6 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-@cache
 def _data() -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load(files("planner").joinpath("data/eks.yaml").read_text("utf-8"))
+    data: dict[str, Any] = data_file("eks.yaml")
     return data

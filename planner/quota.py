@@ -33,6 +33,11 @@ class QuotaNeed(BaseModel):
     """With every pool at its most nodes, and the nodes that a node update adds before it takes any away."""
 
 
+def known_quotas() -> tuple[Quota, ...]:
+    """All quotas that pools may count in."""
+    return tuple(quota for market in _quotas().values() for quota in market.values())
+
+
 def quota_of(instance_type: str, capacity: Capacity) -> Quota | None:
     """Return the quota that nodes of this type count in.
 

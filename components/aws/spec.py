@@ -3,10 +3,8 @@
 from typing import Literal
 
 from components.spec import Spec
-
-Capacity = Literal["on-demand", "spot", "capacity-block", "reservation"]
-Autoscaler = Literal["cluster-autoscaler", "karpenter", "none"]
-ImageName = Literal["al2023", "bottlerocket"]
+from planner.eks import ImageName
+from planner.quota import Capacity
 
 
 class ZoneSubnets(Spec):

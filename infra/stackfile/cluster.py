@@ -70,7 +70,7 @@ class EksClusterSettings(Settings):
     autoscaler: Literal["cluster-autoscaler", "karpenter", "none"] = "cluster-autoscaler"
     """Who adds and removes nodes. karpenter: of GPU pools, which then have no node groups."""
     vcpu_quotas: dict[str, int] = Field(default_factory=dict)
-    """vCPUs AWS allows the account, as in {on-demand-g: 64}; pools that need more are refused."""
+    """vCPUs AWS allows by code of the quota, as in {L-DB2E81BA: 64}; pools that need more are refused."""
     weights_bucket: WeightsBucketSettings | None = None
     """Bucket for weights; None = weights come from elsewhere."""
     storage_class: str | None = None

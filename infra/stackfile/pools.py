@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.stackfile.base import PositiveInt, Settings
+from planner.eks import ImageName
+from planner.quota import Capacity
 
 
 class TaintSettings(Settings):
@@ -40,13 +42,13 @@ class PoolSettings(Settings):
     """Most nodes. The laptop, which has no autoscaler, makes this many."""
     other_instance_types: tuple[str, ...] = ()
     """Types a spot pool may also take; each with the same GPUs and no less of anything (eks)."""
-    capacity: Literal["on-demand", "spot", "capacity-block", "reservation"] = "on-demand"
+    capacity: Capacity = "on-demand"
     """How nodes are bought. capacity-block and reservation need `reservation_id` (eks)."""
     reservation_id: Annotated[str, Field(pattern=r"^cr-[0-9a-f]{8,17}$")] | None = None
     """The capacity block or on-demand reservation (eks)."""
     zones: tuple[str, ...] = ()
     """Availability zones of the nodes; empty = all of the cluster's (eks)."""
-    image: Literal["al2023", "bottlerocket"] = "al2023"
+    image: ImageName = "al2023"
     """Operating system. bottlerocket brings its own device plugin (eks)."""
     image_release: str | None = None
     """Release of the image; None = the pinned one, or EKS' newest when the pool is made (eks)."""

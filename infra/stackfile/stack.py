@@ -11,6 +11,7 @@ from infra.stackfile.models import ModelSettings
 from infra.stackfile.platform import PlatformSettings
 from infra.stackfile.pools import PoolSettings
 from infra.stackfile.secrets import SecretsSettings
+from planner.rules import Environment
 
 
 class PrometheusSettings(Settings):
@@ -46,7 +47,7 @@ class StackSettings(Settings):
 
     preset: Literal["current", "textbook"] = "current"
     """Numbers taken where a setting is not given: current best practice, or the source documents'."""
-    environment: Literal["development", "production"] = "development"
+    environment: Environment = "development"
     """What is at stake: some warnings of a development stack are errors of a production one."""
     namespace: str = "llmserve"
     """Kubernetes namespace of everything."""

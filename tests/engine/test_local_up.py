@@ -14,10 +14,10 @@ import yaml
 
 from local import ports, processes
 from local.engine import Engine
-from local.stack_config import prepare
+from local.stack_config import MASTER_KEY, prepare
 from tests.engine.checkout import Checkout, make_checkout
 
-SECRETS = ("gateway_master_key", "openai_api_key", "tenant_keys")
+SECRETS = (MASTER_KEY, "openai_api_key", "tenant_keys")
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def test_preview_makes_nothing_a_second_up_changes_nothing_and_down_leaves_nothi
     previewed = checkout.run("preview")
     assert "to create" in previewed
     rehearsed = checkout.run("preview", "--stack", "prod")
-    assert "on the laptop's control plane in place of llmserve-prod" in rehearsed
+    assert (
+        "a rehearsal of a new stack prod, with made-up secrets, in us-west-2. Not proven by it" in rehearsed
+    )
     assert "to create" in rehearsed
     assert json.loads(checkout.run("status", "--json"))["pods"] == []
 
@@ -106,12 +108,12 @@ def test_mistakes_of_the_stack_file_stop_up_before_anything_starts(checkout: Che
 
 def test_generated_keys_are_encrypted_private_and_stay_when_the_file_changes(checkout: Checkout) -> None:
     layout, engine = checkout.layout, checkout.engine()
-    first = prepare(engine, "local", SECRETS).read_text()
+    first = prepare(engine, "local", SECRETS, {MASTER_KEY}).read_text()
     before = stored_keys(engine)
     path = layout.stack_file("local")
     path.write_text(path.read_text().replace("requests_per_minute: 600", "requests_per_minute: 601"))
 
-    second = prepare(engine, "local", SECRETS).read_text()
+    second = prepare(engine, "local", SECRETS, {MASTER_KEY}).read_text()
 
     assert "601" in second
     assert stored_keys(engine) == before
@@ -119,16 +121,16 @@ def test_generated_keys_are_encrypted_private_and_stay_when_the_file_changes(che
     assert not any(key in text for key in before.values() for text in (first, second))
     assert {key.stat().st_mode & 0o777 for key in layout.keys.iterdir()} == {0o600}
     started = time.monotonic()
-    assert prepare(engine, "local", SECRETS).read_text() == second
+    assert prepare(engine, "local", SECRETS, {MASTER_KEY}).read_text() == second
     assert time.monotonic() - started < 0.1, "an unchanged file is not written again"
 
 
 def test_a_real_provider_key_put_in_place_of_the_placeholder_is_used(checkout: Checkout) -> None:
     engine = checkout.engine()
-    prepare(engine, "local", SECRETS)
+    prepare(engine, "local", SECRETS, {MASTER_KEY})
     (checkout.layout.keys / "openai_api_key").write_text("sk-real")
 
-    prepare(engine, "local", SECRETS)
+    prepare(engine, "local", SECRETS, {MASTER_KEY})
 
     arguments = ("config", "get", "llmserve:openai_api_key", "--stack", "local")
     assert engine.read(*arguments, cwd=checkout.layout.state).strip() == "sk-real"

@@ -65,7 +65,7 @@ def test_a_pools_size_changes_one_resource_and_a_tag_no_logical_name() -> None:
 
 def test_the_preview_tells_cost_quotas_and_support() -> None:
     outputs = recorded("prod").outputs["cluster"]
-    assert outputs["quota_vcpus"] == {"on-demand-g": 176, "on-demand-standard": 48, "spot-g": 32}
+    assert outputs["quota_vcpus"] == {"L-DB2E81BA": 176, "L-1216C47A": 48, "L-3819A6DF": 32}
     assert outputs["standard_support_until"] == "2027-03-27"
     assert outputs["cost_usd_per_hour"]["control plane"] == {"min": 0.1, "max": 0.1}
     assert outputs["cost_usd_per_hour"]["in all"]["min"] < outputs["cost_usd_per_hour"]["in all"]["max"]

@@ -42,7 +42,7 @@ def test_production_is_told_what_a_lost_zone_takes() -> None:
         ("cluster.public_access_cidrs", ["0.0.0.0/0"], "cluster.public_access_cidrs", "to the world"),
         ("cluster.kubernetes_version", "1.34", "cluster.kubernetes_version", "in 6 days"),
         ("cluster.autoscaler", "karpenter", "pools.l4.min", "has no effect"),
-        ("pools.l4.max", 5, "pools.l4.max", "need 8 nodes while all of them roll"),
+        ("pools.l4.max", 5, "pools.l4.max", "need 6 nodes while one rolls"),
     ],
 )
 def test_each_risk_is_told(path: str, value: Any, told: str, message: str) -> None:

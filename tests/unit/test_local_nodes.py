@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local.nodes import fake_node_manifest, is_fake, node_manifest, nodes_of
+from local.nodes import fake_node_manifest, fake_volumes, is_fake, node_manifest, nodes_of
 
 POOLS: dict[str, Any] = {
     "l4": {"instance_type": "g6.2xlarge", "min": 1, "max": 4},
@@ -65,3 +65,9 @@ def test_only_a_fake_node_is_kwok_s_and_else_it_is_the_same() -> None:
     assert fake == node_manifest(node)
     assert not is_fake(node_manifest(node))
     assert is_fake(fake_node_manifest(node))
+
+
+def test_pretended_pods_find_more_volumes_than_the_laptops_stack_claims() -> None:
+    volumes = fake_volumes()
+    assert len({volume["metadata"]["name"] for volume in volumes}) == len(volumes) >= 5
+    assert not any("storageClassName" in volume["spec"] for volume in volumes)

@@ -1,13 +1,12 @@
-"""Support of versions, images and drivers, quotas, packing and the cost of a cluster."""
+"""Support of versions, images and drivers, and the cost of a cluster."""
 
 from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from planner.capacity import PoolCapacity
 from planner.catalogue import catalogue
-from planner.cluster_cost import ClusterParts, cluster_cost, total
+from planner.cluster_cost import ClusterParts, PoolParts, cluster_cost, total
 from planner.eks import (
     addon_versions,
     core_addons,
@@ -18,7 +17,7 @@ from planner.eks import (
     support_note,
 )
 from planner.finding import Severity
-from planner.pools import Capacity, PodDemand, PoolSize, nodes_needed, quota_demand
+from planner.quota import Capacity
 
 PLAIN = ClusterParts(
     extended_support=False,
@@ -30,13 +29,12 @@ PLAIN = ClusterParts(
 )
 
 
-def size(instance_type: str, least: int, most: int, capacity: Capacity = "on-demand") -> PoolSize:
-    return PoolSize(
-        name="p",
-        instance_type=instance_type,
-        min=least,
-        max=most,
-        capacity=capacity,
+def size(instance_type: str, least: int, most: int, capacity: Capacity = "on-demand") -> PoolParts:
+    pool = PoolCapacity(
+        name="p", node=catalogue()[instance_type], min_nodes=least, max_nodes=most, capacity=capacity
+    )
+    return PoolParts(
+        pool=pool,
         disk_gib=100,
         disk_iops=3000,
         disk_mib_per_second=125,
@@ -91,47 +89,6 @@ def test_bottlerocket_has_the_driver_from_a_version_on_only() -> None:
     assert image_gpu_problem("al2023", catalogue()["g6.2xlarge"], "1.33") is None
 
 
-def test_quotas_count_vcpus_by_family_and_by_way_of_buying() -> None:
-    pools = [
-        size("g6.2xlarge", 1, 8),
-        size("g6e.12xlarge", 0, 2),
-        size("g6.2xlarge", 0, 4, "spot"),
-        size("p5.48xlarge", 0, 1, "reservation"),
-        size("p5.48xlarge", 0, 1, "capacity-block"),
-        size("m7i.large", 2, 3),
-    ]
-    assert {d.key: d.vcpus for d in quota_demand(pools)} == {
-        "on-demand-g": 8 * 8 + 2 * 48,
-        "on-demand-p": 192,
-        "on-demand-standard": 6,
-        "spot-g": 32,
-    }
-    assert next(d.code for d in quota_demand(pools)) == "L-DB2E81BA"
-
-
-def pods(count: int, gpus: int, cpu: int = 0, memory: int = 0) -> PodDemand:
-    return PodDemand(count=count, gpus=gpus, cpu_millicores=cpu, memory_mib=memory)
-
-
-def test_pods_share_nodes_by_gpus_processors_and_memory() -> None:
-    node = catalogue()["g6.12xlarge"]  # 4 GPUs, 47,810m, 178,933 MiB
-    assert nodes_needed([pods(3, 1), pods(1, 2)], node) == 2
-    assert nodes_needed([pods(4, 1)], node) == 1
-    assert nodes_needed([pods(4, 1, cpu=20_000)], node) == 2
-    assert nodes_needed([pods(2, 0, memory=100_000)], node) == 2
-    assert nodes_needed([pods(1, 8)], node) is None
-    assert nodes_needed([], node) == 0
-
-
-@given(st.lists(st.tuples(st.integers(0, 6), st.sampled_from([1, 2, 4])), max_size=6))
-def test_with_gpus_in_powers_of_two_no_gpu_is_left_free_but_on_the_last_node(
-    demands: list[tuple[int, int]],
-) -> None:
-    node = catalogue()["g6.12xlarge"]
-    needed = nodes_needed([pods(count, gpus) for count, gpus in demands], node)
-    assert needed == -(-sum(count * gpus for count, gpus in demands) // node.gpus)
-
-
 def test_cost_is_the_sum_of_its_parts() -> None:
     disk = 100 * 0.08 / 730
     parts = ClusterParts(
@@ -164,9 +121,9 @@ def test_faster_disks_cost_more_and_spot_is_counted_as_on_demand() -> None:
     fast = size("m7i.large", 1, 1, "spot").model_copy(update={"disk_iops": 4000, "disk_mib_per_second": 1000})
     (_, line) = cluster_cost(PLAIN, [fast])
     assert line.min_usd == pytest.approx(0.1008 + (8 + 1000 * 0.005 + 875 * 0.04) / 730)
-    assert line.note == "counted as on demand"
+    assert line.note == "price of a node: on-demand as upper bound"
 
 
 def test_a_type_without_a_price_is_told() -> None:
     lines = cluster_cost(PLAIN, [size("p5e.48xlarge", 1, 1)])
-    assert "no price known" in total(lines).note
+    assert "none listed" in total(lines).note
