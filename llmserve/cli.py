@@ -20,6 +20,7 @@ from local import layout, load, load_report, logs, plugins, process_node, stack_
 from local.down import down
 from local.engine import STACK, laptop_environment
 from local.errors import LocalError
+from local.preview import preview
 from planner.finding import Finding, Severity
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="LLM serving on Kubernetes.")
@@ -64,7 +65,7 @@ def local_preview(
     """Show what `pulumi up` would do to a stack, and change nothing of it."""
     with _words():
         here = _checkout()
-        up.preview(here, stack, _wanted(here, stack), console)
+        preview(here, stack, _wanted(here, stack), console)
 
 
 @local_app.command("plugins")
