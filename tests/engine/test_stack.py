@@ -125,7 +125,7 @@ def test_moving_traffic_replaces_the_gateways_config_and_rolls_it_and_touches_no
         path.write_text(committed)
 
     assert summary(said) == "~ 1 updated, +-1 replaced, 2 changes. 54 unchanged"
-    (config,) = [item for name, item in ours(kubectl).items() if name.startswith("ConfigMap/")]
+    (config,) = [item for name, item in ours(kubectl).items() if name.startswith("ConfigMap/gateway-")]
     routes = yaml.safe_load(config["config.yaml"])["model_list"]
     weights = {
         r["model_info"]["id"]: r["litellm_params"]["weight"] for r in routes if r["model_name"] == "chat"
