@@ -18,7 +18,7 @@ from local.node.pod import Pod
 from local.node.process import usage
 from local.node.status import timestamp
 
-SAMPLE_SECONDS = 10
+SAMPLE_SECONDS = 15  # as metrics-server does
 SCRAPE_TIMEOUT = aiohttp.ClientTimeout(total=2)
 NAMESPACE, SERVICE = "kube-system", "llmserve-node-metrics"
 GROUPS = {
