@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
 from components.engines import adapter
+from components.engines.checks import engine_findings
 from infra import resolve
 from infra.declared import Declared
 from infra.estimates import model_facts
@@ -77,7 +78,9 @@ def _version(
         yield error(f"{path}.replicas", "is set, but scaling owns the count", "remove one of them")
     if version.pool not in declared.pools:
         yield error(f"{path}.pool", f"{version.pool!r} is not a pool", nearest(version.pool, declared.pools))
-    yield from adapter(version.engine).findings(resolve.engine_spec(settings, model_name, version), path)
+    yield from engine_findings(
+        adapter(version.engine), resolve.engine_spec(settings, model_name, version), path
+    )
     pool = settings.pools.get(version.pool)
     if pool and pool.instance_type in catalogue():
         yield from _fits_node(settings, path, version, pool.instance_type)

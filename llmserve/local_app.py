@@ -19,6 +19,7 @@ from local import layout, load, load_report, logs, plugins, process_node, stack_
 from local.down import down
 from local.engine import STACK, laptop_environment
 from local.errors import LocalError
+from local.preview import preview
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,7 +59,7 @@ def local_preview(
     """Show what `pulumi up` would do to a stack, and change nothing of it."""
     with _words():
         here = _checkout()
-        up.preview(here, stack, _wanted(here, stack), console)
+        preview(here, stack, _wanted(here, stack), console)
 
 
 @app.command("plugins")

@@ -18,7 +18,7 @@ SCALER_PERIOD = "5s"
 """How often autoscalers look; at the default 15 s the first `up` would wait half a minute for their least."""
 ALONE = {"key": "leader-elect", "value": "false"}
 """There is one of each, so it need not write every two seconds that it leads."""
-COLLECT_OFTEN = {"name": "GOGC", "value": "40"}
+COLLECT_OFTEN = {"name": "GOGC", "value": "60"}
 """Memory for a little time: the heap may grow by less than the usual 100 % before it is collected."""
 
 

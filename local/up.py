@@ -1,10 +1,9 @@
 """`make up`: from nothing to a running stack, each step timed."""
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,10 +32,6 @@ from local.nodes import nodes_of
 
 READY_TIMEOUT_SECONDS = 120
 POLL_SECONDS = 0.5
-UNPROVEN = (
-    "Not proven by it: IAM permissions, quotas, GPU capacity, that images and add-ons exist, AWS's own "
-    "defaults, and Kubernetes objects, since the cluster is not there yet (docs/stand-ins.md)"
-)
 
 
 class Steps:
@@ -139,47 +134,6 @@ def up(
     if client and url:
         console.print(f"from apply to the first streamed token: {since:.1f} s", highlight=False)
         first_chat.show(answer, client, url, console)
-
-
-def preview(layout: Layout, stack: str, wanted: Wanted, console: Console) -> None:
-    """Show what `pulumi up` would do to `stack`; changes nothing of it.
-
-    The `local` stack is compared with what runs here. Another stack is compared with its own state where
-    PULUMI_BACKEND_URL names that; without it the preview is a rehearsal of a new stack. Raises LocalError if
-    that backend is used, the stack makes its own cluster, and there are no AWS credentials.
-    """
-    build_tools(layout)
-    place = stack_config.load_settings(layout.stack_file(stack))["cluster"]
-    makes_cluster = place.get("kind") == "eks"
-    if stack != STACK and "PULUMI_BACKEND_URL" in os.environ:
-        if makes_cluster:
-            aws_credentials.require()
-        console.print("  your own backend, secrets, kubeconfig and credentials are used", highlight=False)
-        environment = os.environ | {"PATH": os.pathsep.join([str(layout.programs), os.environ["PATH"]])}
-        run_pulumi(Engine(layout, environment), "preview", stack=stack)
-        return
-    if not makes_cluster:
-        cluster.start(layout.state, layout.programs, None)
-    engine, _ = open_engine(layout, console, with_aws=makes_cluster)
-    if stack != STACK:
-        engine = rehearsal(engine, stack, place, console)
-    mend(engine, stack, console)
-    config = stack_config.prepare(engine, stack, wanted.secret_keys, wanted.own_passwords)
-    run_pulumi(engine, "preview", "--config-file", str(config), stack=stack)
-
-
-def rehearsal(engine: Engine, stack: str, place: Mapping[str, Any], console: Console) -> Engine:
-    """Say what a preview of a stack without its backend shows; return the engine it needs."""
-    layout, what = engine.layout, f"PULUMI_BACKEND_URL is not set: a rehearsal of a new stack {stack}"
-    if place.get("kind") == "eks":
-        told = f"{what}, with made-up secrets, in {place['region']}. {UNPROVEN}"
-    else:
-        told = f"{what}, with made-up secrets, on the laptop's control plane in place of {place['context']}"
-        path = layout.state / f"kubeconfig-{stack}"
-        cluster.write_kubeconfig(layout.state, place["context"], path)
-        engine = Engine(layout, engine.environment | {"KUBECONFIG": str(path)})
-    console.print(f"  {told}", highlight=False, soft_wrap=True)
-    return engine
 
 
 def status(layout: Layout) -> dict[str, Any]:

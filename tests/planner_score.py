@@ -82,8 +82,12 @@ def core(score: Any, cases: Sequence[Case]) -> list[Case]:
     ]
 
 
-def answered(score: Any, cases: Sequence[Case]) -> list[tuple[Case, Answer]]:
-    return [(case, answer(json.dumps(score.inputs(case, number)))) for number, case in enumerate(cases)]
+def answered(score: Any, cases: Sequence[Case], *, logged_total: bool = True) -> list[tuple[Case, Answer]]:
+    """Answer each case; without `logged_total`, the GPU's memory has to be known from its name."""
+    return [
+        (case, answer(json.dumps(score.inputs(case, number, logged_total))))
+        for number, case in enumerate(cases)
+    ]
 
 
 def figures(score: Any, pairs: Sequence[tuple[Case, Answer]]) -> dict[str, float | None]:

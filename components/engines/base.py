@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from components.engines import checks
 from components.engines.table import Release
 from components.spec import EngineName, EngineSpec, FlagValue, Spec
 from planner.finding import Finding
@@ -107,10 +106,6 @@ class Adapter(ABC):
     def api_model(self, spec: EngineSpec) -> str:
         """The model name the engine answers to."""
         return spec.served_name
-
-    def findings(self, spec: EngineSpec, path: str) -> list[Finding]:
-        """Everything wrong or risky in `spec`; `path` is the dotted path of the version's settings."""
-        return [*checks.findings(self, spec, path), *self.own_findings(spec, path)]
 
     def own_findings(self, spec: EngineSpec, path: str) -> list[Finding]:
         """Findings only this engine has."""

@@ -2,22 +2,24 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from components.engines.base import Adapter
 from components.engines.table import FlagKind, Release, table
 from components.images import image_findings
 from components.spec import EngineSpec, FlagValue
 from planner.finding import Finding, error, nearest, warning
 
-if TYPE_CHECKING:
-    from components.engines.base import Adapter
-
 _SECRET = re.compile(r"(?i)(^|[-_])(api[-_]?key|token|authtoken|secret|password)$")
 _CHOICES = ("quantization", "dtype", "kv_cache_dtype")
 
 
-def findings(adapter: "Adapter", spec: EngineSpec, path: str) -> list[Finding]:
-    """Findings about image, version, fields, flags and environment of `spec`."""
+def engine_findings(adapter: Adapter, spec: EngineSpec, path: str) -> list[Finding]:
+    """Everything wrong or risky in `spec`; `path` is the dotted path of the version's settings."""
+    return [*_common(adapter, spec, path), *adapter.own_findings(spec, path)]
+
+
+def _common(adapter: Adapter, spec: EngineSpec, path: str) -> list[Finding]:
+    """Findings about image, version, fields, flags and environment."""
     found = [*image_findings(spec.image, f"{path}.image"), *_fields(adapter, spec, path)]
     versions = table(adapter.engine).versions
     known = versions.get(spec.engine_version)
@@ -33,7 +35,7 @@ def is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
-def _fields(adapter: "Adapter", spec: EngineSpec, path: str) -> Iterator[Finding]:
+def _fields(adapter: Adapter, spec: EngineSpec, path: str) -> Iterator[Finding]:
     supported = {*adapter.fields, *adapter.special_fields}
     settable = {
         "revision",
@@ -55,7 +57,7 @@ def _fields(adapter: "Adapter", spec: EngineSpec, path: str) -> Iterator[Finding
             yield error(f"{path}.{field}", f"{adapter.engine} has no such setting", "remove it")
 
 
-def _choices(adapter: "Adapter", spec: EngineSpec, known: Release, path: str) -> Iterator[Finding]:
+def _choices(adapter: Adapter, spec: EngineSpec, known: Release, path: str) -> Iterator[Finding]:
     for field in _CHOICES:
         value, allowed = getattr(spec, field), getattr(known, field)
         if value is None or not allowed or value in allowed:
@@ -65,7 +67,7 @@ def _choices(adapter: "Adapter", spec: EngineSpec, known: Release, path: str) ->
         yield error(f"{path}.{field}", message, fix)
 
 
-def _env(adapter: "Adapter", spec: EngineSpec, known: Release, path: str) -> Iterator[Finding]:
+def _env(adapter: Adapter, spec: EngineSpec, known: Release, path: str) -> Iterator[Finding]:
     owners, prefix = _owners(adapter), adapter.env_prefix
     for name in spec.env:
         where = f"{path}.env.{name}"
@@ -77,7 +79,7 @@ def _env(adapter: "Adapter", spec: EngineSpec, known: Release, path: str) -> Ite
             yield _unknown(adapter, spec, known, where, name)
 
 
-def _flags(adapter: "Adapter", spec: EngineSpec, known: Release, path: str) -> Iterator[Finding]:
+def _flags(adapter: Adapter, spec: EngineSpec, known: Release, path: str) -> Iterator[Finding]:
     owners = _owners(adapter)
     for name, value in spec.flags.items():
         where = f"{path}.flags.{name}"
@@ -107,7 +109,7 @@ def _value(where: str, name: str, value: FlagValue, kind: FlagKind) -> Iterator[
         yield error(where, "has no off form", "remove it: it is off when it is absent")
 
 
-def _unknown(adapter: "Adapter", spec: EngineSpec, known: Release, where: str, flag: str) -> Finding:
+def _unknown(adapter: Adapter, spec: EngineSpec, known: Release, where: str, flag: str) -> Finding:
     engine = table(adapter.engine)
     message = f"{adapter.engine} {spec.engine_version} has no such flag"
     inverse = _inverse(flag, known)
@@ -131,7 +133,7 @@ def _inverse(flag: str, known: Release) -> str | None:
     return next((name for name in candidates if name != flag and known.flags.get(name) == "switch"), None)
 
 
-def _owners(adapter: "Adapter") -> dict[str, str]:
+def _owners(adapter: Adapter) -> dict[str, str]:
     by_field = {**adapter.special_fields, **adapter.fields}
     owners = dict.fromkeys(adapter.fixed, "llmserve")
     return owners | {flag: field for field, flag in by_field.items()}

@@ -26,8 +26,15 @@ class Release:
     @property
     def checks_state_blocks(self) -> bool:
         """Whether a start fails with fewer state blocks than max_num_seqs."""
+        major, minor = str(vllm_memory()["state_blocks_checked"]["certain"]).split(".")
+        return (self.version.major, self.version.minor) == (int(major), int(minor))
+
+    @property
+    def may_check_state_blocks(self) -> bool:
+        """Whether it may fail so, for all that is known."""
         span = vllm_memory()["state_blocks_checked"]
-        return _version(str(span["since"])) <= self.version < _version(str(span["until"]))
+        since, until = _version(str(span["possible_since"])), _version(str(span["possible_until"]))
+        return since <= self.version < until
 
     @property
     def unmeasured(self) -> bool:

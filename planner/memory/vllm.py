@@ -59,6 +59,16 @@ def estimate_vllm(request: MemoryRequest) -> MemoryEstimate:
     limiting = min(slack, key=lambda check: slack[check])
     headroom = slack[limiting]
     reasons = _doubts(request, layout, need)
+    states = _state_slack(request, budget, layout)
+    if (
+        states is not None
+        and states < 0
+        and budget.release.may_check_state_blocks
+        and Check.STATES not in slack
+    ):
+        reasons.append(
+            f"max_num_seqs {budget.batch.seqs} exceeds the state blocks; some releases refuse that"
+        )
     verdict: Verdict = "uncertain" if reasons else _verdict(headroom, low - budget.kv, error)
     tokens, concurrency = _capacity(layout, kv_bytes, length, budget, request.decode_context_parallel)
     return MemoryEstimate(
@@ -155,8 +165,8 @@ def _slack(
     slack = {Check.WEIGHTS: budget.requested - budget.weights.gib, Check.NO_KV: budget.kv}
     if need is not None:
         slack[Check.ONE_REQUEST] = budget.kv - need
-    if layout is not None and _state_known(request.model) and _states_checked(request, budget):
-        slack[Check.STATES] = budget.kv - budget.batch.seqs * layout.block_bytes / GIB
+    if budget.release.checks_state_blocks and (short := _state_slack(request, budget, layout)) is not None:
+        slack[Check.STATES] = short
     if not budget.release.at_least("graphs_charged"):
         spare = request.gpu.gib - budget.requested - budget.graphs.gib
         if spare < 0:
@@ -192,8 +202,11 @@ def _state_known(facts: ModelFacts) -> bool:
     return facts.recurrent is not None and facts.recurrent.heads > 0
 
 
-def _states_checked(request: MemoryRequest, budget: _Budget) -> bool:
-    return budget.release.checks_state_blocks and not request.enforce_eager
+def _state_slack(request: MemoryRequest, budget: _Budget, layout: KvLayout | None) -> float | None:
+    """What is left once every sequence has a state block; None where no such block is needed to start."""
+    if layout is None or request.enforce_eager or not _state_known(request.model):
+        return None
+    return budget.kv - budget.batch.seqs * layout.block_bytes / GIB
 
 
 def _verdict(headroom: float, down: float, error: float) -> Verdict:

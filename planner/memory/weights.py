@@ -105,6 +105,20 @@ def position_table_bytes(facts: ModelFacts) -> float:
     return (facts.context or 0) * facts.position_copies * width * 2.0
 
 
+def stored_gib(facts: ModelFacts, form: str | None = None) -> float | None:
+    """Return the size of a model's weight files in one of its formats, or in its native one.
+
+    As catalogued where a source gives it, else counted from the architecture; None where neither is known.
+    """
+    known = facts.formats.get(form) if form else None
+    if known is not None and known.gib is not None:
+        return known.gib
+    found, described = tensors(facts), weight_format(form or facts.native_format)
+    if found is None or described is None:
+        return None
+    return sum(t.count * t.numbers * described.part_bytes(t.part, known) for t in found) / GIB
+
+
 def gpu_weights(request: MemoryRequest, text_only: bool) -> Weights | None:
     """Return the weights on the fullest GPU; None where neither sizes nor architecture are known."""
     facts = request.model

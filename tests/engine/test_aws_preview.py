@@ -7,13 +7,15 @@ import pytest
 import yaml
 from rich.console import Console
 
-from local import up
 from local.errors import LocalError
+from local.preview import preview
+from local.up import Wanted
 from tests.engine.checkout import Checkout, make_checkout
 from tests.engine.programs.stack import PROGRAMS
 from tests.engine.test_aws_provider import AwsStack
 
 SETTINGS = {"cluster": {"kind": "eks", "name": "dev", "region": "us-west-2"}, "tenants": {}, "pools": {}}
+NOTHING = Wanted([], [], gateway=("llmserve", "gateway"), prometheus=None, redis=False)
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_a_rehearsal_says_who_answers_and_what_it_does_not_prove(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
-    up.preview(checkout.layout, "dev", [], Console(width=400))
+    preview(checkout.layout, "dev", NOTHING, Console(width=400))
     said = capfd.readouterr().out
     assert "pulumi-resource-aws, which could not be had here (`make plugins` tries again)" in said
     assert "a rehearsal of a new stack dev, with made-up secrets, in us-west-2. Not proven by it: IAM" in said
@@ -55,5 +57,5 @@ def test_with_a_backend_of_ones_own_missing_credentials_stop_it_before_anything_
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "backend").as_uri())
     with pytest.raises(LocalError, match=r"no AWS credentials: .* Nothing was created or changed"):
-        up.preview(checkout.layout, "dev", [], Console())
+        preview(checkout.layout, "dev", NOTHING, Console())
     assert not (tmp_path / "backend").exists()

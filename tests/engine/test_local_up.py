@@ -38,7 +38,9 @@ def test_preview_makes_nothing_a_second_up_changes_nothing_and_down_leaves_nothi
     previewed = checkout.run("preview")
     assert "to create" in previewed
     rehearsed = checkout.run("preview", "--stack", "prod")
-    assert "on the laptop's control plane in place of llmserve-prod" in rehearsed
+    assert (
+        "a rehearsal of a new stack prod, with made-up secrets, in us-west-2. Not proven by it" in rehearsed
+    )
     assert "to create" in rehearsed
     assert json.loads(checkout.run("status", "--json"))["pods"] == []
 

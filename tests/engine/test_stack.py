@@ -59,7 +59,7 @@ def ours(kubectl: Kubectl) -> dict[str, Any]:
 
 
 def summary(said: str) -> str:
-    """What pulumi says it did, as in `+ 1 created, 41 unchanged`."""
+    """What pulumi says it did, as in `+ 1 created, 55 unchanged`."""
     lines = said[said.index("Resources:") :].splitlines()[1:]
     return ", ".join(line.strip() for line in lines[: lines.index("")])
 
@@ -71,7 +71,7 @@ def pulumi(stack: Checkout, *arguments: str) -> str:
 
 
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_difference(stack: Checkout) -> None:
-    assert summary(pulumi(stack, "up", "--yes", "--skip-preview")) == "42 unchanged"
+    assert summary(pulumi(stack, "up", "--yes", "--skip-preview")) == "56 unchanged"
     pulumi(stack, "refresh", "--preview-only", "--expect-no-changes")
 
 
@@ -99,7 +99,7 @@ def test_every_object_deleted_by_hand_is_repaired_by_the_next_up(stack: Checkout
 
 def test_one_object_deleted_by_hand_is_all_that_is_made_again(stack: Checkout, kubectl: Kubectl) -> None:
     kubectl.run("delete", "poddisruptionbudget", "gateway", "-n", NAMESPACE)
-    assert summary(pulumi(stack, "up", "--yes", "--skip-preview")) == "+ 1 created, 41 unchanged"
+    assert summary(pulumi(stack, "up", "--yes", "--skip-preview")) == "+ 1 created, 55 unchanged"
 
 
 def test_a_namespace_deleted_by_hand_comes_back_with_everything_in_it(
@@ -124,8 +124,8 @@ def test_moving_traffic_replaces_the_gateways_config_and_rolls_it_and_touches_no
     finally:
         path.write_text(committed)
 
-    assert summary(said) == "~ 1 updated, +-1 replaced, 2 changes. 40 unchanged"
-    (config,) = [item for name, item in ours(kubectl).items() if name.startswith("ConfigMap/")]
+    assert summary(said) == "~ 1 updated, +-1 replaced, 2 changes. 54 unchanged"
+    (config,) = [item for name, item in ours(kubectl).items() if name.startswith("ConfigMap/gateway-")]
     routes = yaml.safe_load(config["config.yaml"])["model_list"]
     weights = {
         r["model_info"]["id"]: r["litellm_params"]["weight"] for r in routes if r["model_name"] == "chat"
@@ -135,7 +135,7 @@ def test_moving_traffic_replaces_the_gateways_config_and_rolls_it_and_touches_no
 
 def test_no_key_stands_in_clear_in_pulumis_state_or_in_the_cluster(stack: Checkout, kubectl: Kubectl) -> None:
     keys = {path.name: path.read_text().strip() for path in stack.layout.keys.iterdir()}
-    assert keys.keys() == {"gateway_master_key", "openai_api_key", "search", "batch"}
+    assert keys.keys() == {"gateway_master_key", "openai_api_key", "redis_password", "search", "batch"}
     texts = [path.read_text() for path in stack.layout.backend.rglob("*.json")]
     assert any("chat-qwen3-8b" in text for text in texts), "the state is among what is searched"
     texts += [json.dumps(kubectl.list(kind, "-n", NAMESPACE)) for kind in KINDS if kind != "secrets"]

@@ -121,8 +121,8 @@ def test_pods_take_on_a_role_only_as_the_account_it_is_for() -> None:
     }
     policy = json.loads(deployment.one("aws:iam/rolePolicy:RolePolicy", "weights-reader").inputs["policy"])
     assert [s["Resource"] for s in policy["Statement"]] == [
-        ["arn:aws:test:::weights"],
-        ["arn:aws:test:::weights/*"],
+        ["arn:aws:s3:::acme-weights"],
+        ["arn:aws:s3:::acme-weights/*"],
         ["arn:aws:kms:us-west-2:111122223333:key/0a1b2c3d"],
     ]
 

@@ -8,6 +8,7 @@ from hypothesis import given
 
 from components.engines import adapter
 from components.engines.base import CACHE_PATH, TEMP_PATH, Probe
+from components.engines.checks import engine_findings
 from components.engines.table import release
 from components.spec import EngineName, EngineSpec
 from planner.finding import Severity
@@ -225,7 +226,7 @@ def test_every_flag_we_write_is_one_the_release_knows(spec: EngineSpec) -> None:
 
 @given(spec=engine_specs())
 def test_a_valid_spec_has_no_error_and_a_flag_stands_once(spec: EngineSpec) -> None:
-    findings = adapter(spec.engine).findings(spec, "p")
+    findings = engine_findings(adapter(spec.engine), spec, "p")
     assert [f for f in findings if f.severity is Severity.ERROR] == []
     args = adapter(spec.engine).container(spec).args
     written = [arg.removeprefix("--").removeprefix("no-") for arg in args if arg.startswith("--")]

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components.engines import adapter
+from components.engines.checks import engine_findings
 from components.spec import EngineName
 from tests.unit.strategies import ENGINES, engine_spec
 
@@ -19,7 +20,7 @@ TGI_WARNING = (
 
 
 def said(engine: EngineName, fields: dict[str, Any]) -> list[str]:
-    found = adapter(engine).findings(engine_spec(engine, **fields), "p")
+    found = engine_findings(adapter(engine), engine_spec(engine, **fields), "p")
     return [f"{f.severity} {f}" for f in found if f"{f.severity} {f}" != TGI_WARNING]
 
 
@@ -33,7 +34,8 @@ def test_tgi_says_that_it_is_in_maintenance_mode_and_no_other_engine_does() -> N
     warned = [
         engine
         for engine in ENGINES
-        if TGI_WARNING in [f"{f.severity} {f}" for f in adapter(engine).findings(engine_spec(engine), "p")]
+        if TGI_WARNING
+        in [f"{f.severity} {f}" for f in engine_findings(adapter(engine), engine_spec(engine), "p")]
     ]
     assert warned == ["tgi"]
 

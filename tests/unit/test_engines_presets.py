@@ -3,6 +3,7 @@
 import pytest
 
 from components.engines import adapter, default_version, engine_preset
+from components.engines.checks import engine_findings
 from components.spec import EngineName
 from planner.finding import Severity
 from tests.unit.strategies import ENGINES, engine_spec
@@ -12,7 +13,7 @@ from tests.unit.strategies import ENGINES, engine_spec
 @pytest.mark.parametrize("preset", ["basic", "production", "quantized"])
 def test_every_preset_is_valid_for_the_default_release(engine: EngineName, preset: str) -> None:
     spec = engine_spec(engine, **engine_preset(engine, preset))
-    errors = [f for f in adapter(engine).findings(spec, "p") if f.severity is Severity.ERROR]
+    errors = [f for f in engine_findings(adapter(engine), spec, "p") if f.severity is Severity.ERROR]
     assert errors == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from components.engines.table import release, table
 from components.spec import EngineName
 from local.node.images import ImageError, Images
-from local.node.metrics_api import query, series_sum
+from local.node.metrics_api import plain_selector, query, series_sum
 from local.node.probes import quick
 from local.node.storage import volume_for
 from local.node.volumes import publish
@@ -27,6 +27,24 @@ def test_series_are_summed_and_colons_are_underscores(metric: str, value: float 
 
 def test_an_external_metric_is_a_query_for_its_series() -> None:
     assert query("m", "models", "workload=chat-v1") == 'max(m{namespace="models",workload="chat-v1"})'
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("", {}),
+        ("app=web", {"app": "web"}),
+        ("app=web,tier==front", {"app": "web", "tier": "front"}),
+        ("app in (web,api)", None),
+        ("app!=web", None),
+        ("!app", None),
+        ("app", None),
+    ],
+)
+def test_a_selector_of_equalities_is_read_here_and_any_other_left_to_the_api_server(
+    text: str, labels: dict[str, str] | None
+) -> None:
+    assert plain_selector(text) == labels
 
 
 def test_startup_probes_ask_more_often_within_the_same_budget() -> None:

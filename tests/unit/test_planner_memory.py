@@ -90,6 +90,7 @@ def test_a_hybrid_needs_a_state_block_per_sequence_where_the_release_checks_it()
 
     assert (checked.verdict, checked.limiting) == ("does_not_fit", Check.STATES)
     assert estimate(request(name, engine_version="0.22.1", max_num_seqs=64, **settings)).verdict == "fits"
+    assert estimate(request(name, engine_version="0.25.1", **settings)).verdict == "uncertain"
     for asked in (
         request(name, engine_version="0.22.1", enforce_eager=True, **settings),
         request(name, engine_version="0.19.0", **settings),

@@ -8,10 +8,11 @@ from planner.memory.weights import (
     allocated_bytes,
     formats_of,
     gpu_weights,
+    stored_gib,
     weight_format,
     weight_formats,
 )
-from planner.models import model_catalogue
+from planner.models import ModelFacts, model_catalogue
 from planner.parameters import count_parameters
 from tests.unit.planner_requests import gpu, request
 
@@ -83,6 +84,28 @@ def test_predicted_weights_are_those_of_the_log(
 
     assert found is not None
     assert found.gib == pytest.approx(logged, rel=0.003)
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "gib"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", None, 14.96),  # 8.03 billion x 2 bytes
+        ("Qwen/Qwen3-8B", "fp8", 8.79),  # 2 x 151936 x 4096 x 2 + 6.946 billion x 1 byte
+        ("openai/gpt-oss-120b", None, 60.7),  # 114.66 billion x 0.53125 + 2.13 billion x 2 bytes
+        ("nvidia/nothing", None, None),
+    ],
+)
+def test_weight_files_are_as_large_as_their_numbers(name: str, form: str | None, gib: float | None) -> None:
+    found = stored_gib(model_catalogue().get(name, ModelFacts(id=name)), form)
+
+    assert found == (None if gib is None else pytest.approx(gib, abs=0.06))
+
+
+def test_every_format_of_every_model_has_a_size() -> None:
+    for name, facts in model_catalogue().items():
+        assert (stored_gib(facts) or 0) > 0, name
+        for form in facts.formats:
+            assert (stored_gib(facts, form) or 0) > 0, (name, form)
 
 
 def test_offloading_moves_whole_tensors_until_the_asked_size_is_reached() -> None:
