@@ -11,7 +11,7 @@ FlagValue = str | int | float | bool
 class Spec(BaseModel):
     """Base of all specs: immutable, and a misspelt field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class EngineSpec(Spec):

@@ -6,7 +6,7 @@ from planner.catalogue import InstanceType
 from planner.estimate import Estimate
 from planner.memory.layout import Sharding, kv_layout
 from planner.memory.request import MemoryEstimate, MemoryRequest
-from planner.memory.weights import GIB, formats_of, gpu_weights, weight_format
+from planner.memory.weights import GIB, formats_of, gpu_weights, stored_gib, weight_format
 from planner.parameters import count_parameters
 from planner.start_time import StartEstimate, StartRequest, start_estimate
 from planner.throughput import (
@@ -31,14 +31,22 @@ DEFAULT_SEQUENCES = 256
 
 
 def weights_bytes(request: MemoryRequest) -> int | None:
-    """Return the size of the whole model's weights; None where neither sizes nor architecture are known."""
+    """Return the size of the whole model's weights on GPUs; None where it is not known."""
     found = gpu_weights(request.model_copy(update=_ALONE), text_only=request.text_only)
     return None if found is None or found.gib <= 0 else round(found.gib * GIB)
 
 
+def stored_bytes(request: MemoryRequest) -> int | None:
+    """Return the size of the whole model's weight files; None where it is not known."""
+    if request.weights_gib is not None:
+        return round(request.weights_gib * GIB)
+    stored = stored_gib(request.model, request.weight_format)
+    return round(stored * GIB) if stored else weights_bytes(request)
+
+
 def start_of(request: MemoryRequest, node: InstanceType, **storage: Any) -> StartEstimate | None:
     """Estimate a start; `storage` are fields of `StartRequest`. None where the weights' size is not known."""
-    size = weights_bytes(request)
+    size = stored_bytes(request)
     if size is None:
         return None
     fields = {"engine": request.engine, "weights_bytes": size, "eager": request.enforce_eager, **storage}

@@ -12,4 +12,4 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 class Settings(BaseModel):
     """Base of every object of the stack file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
