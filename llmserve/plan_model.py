@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from components.engines import default_version
@@ -92,9 +91,9 @@ def plan(
 
 
 def _table(model: str, options: list[Option], tokens: str) -> Table:
-    table = Table(title=f"{model}: {_limits(options)}", box=SIMPLE_HEAD, collapse_padding=True)
+    table = Table(title=f"{model}: {_limits(options)}", box=None, padding=(0, 1, 0, 0))
     table.add_column("type", no_wrap=True)
-    for heading in ("GPUs", "USD/h", "verdict", "KV tokens", "at once", "start s", "tokens/s", "USD/M"):
+    for heading in ("GPUs", "USD/h", "fits", "KV tokens", "at once", "start s", "tokens/s", "USD/M"):
         table.add_column(heading, justify="right", no_wrap=True)
     for option in options:
         found = option.memory
@@ -102,7 +101,7 @@ def _table(model: str, options: list[Option], tokens: str) -> Table:
             option.instance_type,
             f"{option.gpus}/{option.gpus_per_node}",
             number(option.usd_per_hour, 2),
-            "fits" if found.verdict == "fits" else "?",
+            "yes" if found.verdict == "fits" else "?",
             number(found.kv_cache_tokens, 0),
             number(found.max_concurrency, 1),
             _likely(option.new_node_seconds, 0),
