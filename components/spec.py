@@ -135,6 +135,8 @@ class VersionSpec(Spec):
     model_token: SecretKey | None
     startup_seconds: int
     """Budget from container start to ready: image is there, weights are not."""
+    node_seconds: int
+    """Budget before that: a node may have to join, the image to be pulled, an init container to run."""
     prestop_seconds: int
     margin_seconds: int
     """Added to preStop and drain to give the termination grace period."""

@@ -12,7 +12,6 @@ from components.gateway.findings import gateway_findings
 from components.images import image_findings
 from components.ingress_manifests import ingress_findings
 from infra import resolve
-from infra.checks_capacity import check_capacity
 from infra.checks_cluster import check_cluster
 from infra.checks_models import check_models
 from infra.checks_platform import check_platform
@@ -80,7 +79,6 @@ def _cluster(settings: StackSettings, declared: Declared, today: date) -> Iterat
     if isinstance(cluster, EksClusterSettings):
         yield from check_cluster(settings, cluster, today)
         yield from check_pools(settings, cluster)
-        yield from check_capacity(settings, fixed=cluster.autoscaler == "none")
     elif declared.cluster_kind == "existing":  # of a broken EKS cluster nothing is left to check
         yield from existing_pools(settings)
         if settings.secrets.source != "config":

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from datetime import date
-from ipaddress import IPv4Network
 
 from components.aws.naming import MAX_CLUSTER_NAME_LENGTH
 from components.aws.subnets import network
@@ -30,8 +29,7 @@ def check_cluster(settings: StackSettings, cluster: EksClusterSettings, today: d
     yield from _zones(settings, cluster)
     yield from support_findings(cluster.kubernetes_version, today, "cluster.kubernetes_version")
     yield from check_network(settings, cluster)
-    yield from _doors(settings, cluster)
-    yield from _protection(settings, cluster)
+    yield from _doors(cluster)
     yield from _addons(cluster)
     yield from _quotas(cluster)
     yield from _bucket(cluster)
@@ -67,36 +65,19 @@ def _zones(settings: StackSettings, cluster: EksClusterSettings) -> Iterator[Fin
         yield warning(path, f"are {len(zones)} in production", "name three: losing one then takes a third")
 
 
-def _doors(settings: StackSettings, cluster: EksClusterSettings) -> Iterator[Finding]:
+def _doors(cluster: EksClusterSettings) -> Iterator[Finding]:
     path = "cluster.public_access_cidrs"
     for cidr in cluster.public_access_cidrs:
         try:
-            block = network(cidr)
+            network(cidr)
         except ValueError as problem:
             yield error(path, str(problem), "name the networks you work from")
-            continue
-        if block == IPv4Network("0.0.0.0/0"):
-            made = error if settings.environment == "production" else warning
-            yield made(path, f"{cidr} opens the API server to the world", "name the networks you work from")
     for principal in cluster.admin_principals:
         if _PRINCIPAL.fullmatch(principal) is None:
             wanted = "name a role or user, as in arn:aws:iam::111122223333:role/admins; not a session of it"
             yield error("cluster.admin_principals", f"{principal!r} is not an IAM role or user", wanted)
     if len(set(cluster.admin_principals)) < len(cluster.admin_principals):
         yield error("cluster.admin_principals", "names a principal twice", "EKS takes each once")
-
-
-def _protection(settings: StackSettings, cluster: EksClusterSettings) -> Iterator[Finding]:
-    if settings.environment != "production":
-        return
-    for field, meaning in (
-        ("deletion_protection", "EKS would delete a production cluster when asked"),
-        ("protect_data", "Pulumi would delete production data when asked"),
-    ):
-        if not getattr(cluster, field):
-            yield error(f"cluster.{field}", f"is false: {meaning}", "set it to true")
-    if "audit" not in cluster.log_types:
-        yield warning("cluster.log_types", "lacks audit: nobody could tell who changed what", "add audit")
 
 
 def _addons(cluster: EksClusterSettings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from components.engines import adapter
 from components.engines.checks import engine_findings
 from infra import resolve
 from infra.declared import Declared
+from infra.estimates import model_facts
 from infra.stackfile.models import ScalingSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
@@ -83,6 +84,11 @@ def _version(
     pool = settings.pools.get(version.pool)
     if pool and pool.instance_type in catalogue():
         yield from _fits_node(settings, path, version, pool.instance_type)
+    try:
+        model_facts(version)
+    except ValueError as problem:
+        fix = "give the config.json of the model's repository"
+        yield error(f"{path}.config_json", str(problem), fix)
     if version.model_token and version.engine == "ollama":
         yield error(f"{path}.model_token", "has no meaning: ollama takes none", "remove it")
     if version.cache.kind == "host_path":

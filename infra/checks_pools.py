@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from components import naming
 from infra.resolve_cluster import makes_nodes_itself, pool_capacity, pool_parts
 from infra.stackfile.cluster import EksClusterSettings
+from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.pools import PoolSettings
 from infra.stackfile.stack import StackSettings
 from planner.capacity import quotas
@@ -33,6 +34,7 @@ def check_pools(settings: StackSettings, cluster: EksClusterSettings) -> Iterato
         yield from _zones(path, pool, cluster)
         yield from _disk(path, pool)
         yield from _labels(path, pool)
+        yield from _taints(settings, name)
         node = catalogue().get(pool.instance_type)
         if node is not None:
             yield from _types(path, pool, node)
@@ -103,6 +105,20 @@ def _labels(path: str, pool: PoolSettings) -> Iterator[Finding]:
     for taint in pool.taints:
         if taint.key == naming.GPU_TAINT:
             yield error(f"{path}.taints", f"{taint.key} is there already on GPU nodes", "remove it")
+
+
+def _taints(settings: StackSettings, name: str) -> Iterator[Finding]:
+    """A taint that no pod of ours tolerates keeps them off."""
+    versions = (
+        version
+        for model in settings.models.values()
+        if isinstance(model, ServedModelSettings)
+        for version in model.versions.values()
+    )
+    used = {version.pool for version in versions} | {settings.gateway.pool}
+    if settings.pools[name].taints and name in used:
+        path = f"pools.{name}.taints"
+        yield error(path, "keep off the models and the gateway that are to run there", "remove them")
 
 
 def _types(path: str, pool: PoolSettings, node: InstanceType) -> Iterator[Finding]:

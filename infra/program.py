@@ -19,11 +19,12 @@ from components.redis import Redis, RedisArgs
 from components.serving.model_version import ModelVersion, ModelVersionArgs
 from components.spec import VersionSpec
 from infra.eks_cluster import EksCluster, build_eks
+from infra.plan_figures import capacity_figures, cost_figures, memory_figures
 from infra.program_platform import install_platform, ready, watch_models
 from infra.providers import aws_provider, context_provider, eks_provider
-from infra.resolve import namespace_spec, token_secret, version_specs
+from infra.resolve import namespace_spec, token_secret
 from infra.resolve_cluster import stack_tags
-from infra.resolve_gateway import gateway_environment, gateway_spec, ingress_spec
+from infra.resolve_gateway import gateway_environment, ingress_spec
 from infra.resolve_platform import prometheus_spec, redis_spec
 from infra.secret_keys import token_keys
 from infra.secret_values import with_managed_secrets
@@ -37,14 +38,14 @@ def build(stack: Stack) -> dict[str, Any]:
     """Register every resource of the stack and return its outputs."""
     for finding in stack.warnings:
         pulumi.log.warn(str(finding))
-    versions = version_specs(stack.settings)
+    versions = [plan.spec for plan in stack.plan.versions]
     base = _base(stack, versions)
     stack, opts, made = base.stack, base.opts, base.made
     settings, secrets = stack.settings, stack.secrets
     platform = install_platform(stack, opts, _cluster_names(made) if made else None)
     if made:
         _karpenter_pools(made, ready(platform, KARPENTER), opts)
-    gateway = gateway_spec(settings)
+    gateway = stack.plan.gateway
     outside = ingress_spec(settings)
     watch, limits = prometheus_spec(settings, versions), redis_spec(settings)
     place = Namespace(
@@ -91,6 +92,9 @@ def build(stack: Stack) -> dict[str, Any]:
     return {
         **({"cluster": _cluster_outputs(stack, made)} if made else {}),
         "models": models_summary(settings, versions),
+        "memory": memory_figures(stack.plan),
+        "capacity": capacity_figures(stack.plan),
+        "cost": cost_figures(stack.plan),
         "gateway": {
             "service": f"{gateway.name}.{gateway.namespace}",
             "port": gateway.service_port,
@@ -98,6 +102,9 @@ def build(stack: Stack) -> dict[str, Any]:
         },
         "prometheus": {"service": f"{PROMETHEUS}.{settings.namespace}", "port": PORT} if watch else None,
         "warnings": [str(finding) for finding in stack.warnings],
+        "waived": [
+            f"{one.finding} (until {one.waiver.until}: {one.waiver.reason})" for one in stack.plan.waived
+        ],
     }
 
 

@@ -2,11 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from components import naming, prometheus_config, prometheus_manifests
 from components.engines import default_version, engine_preset
@@ -21,11 +17,14 @@ from components.spec import (
     SecretKey,
     VersionSpec,
 )
+from infra import estimates
 from infra.resolve_charts import charts_prometheus_url, cluster_facts
 from infra.stackfile.base import Settings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
+from planner.data_files import package_file
+from planner.start_time import StartEstimate
 
 GATEWAY_NAME = "gateway"
 
@@ -36,10 +35,9 @@ _ENGINE_FIELDS = tuple(
 )
 
 
-@cache
 def presets() -> Mapping[str, Any]:
     """The number tables by preset name, from presets.yaml."""
-    data: Mapping[str, Any] = yaml.safe_load(files("infra").joinpath("presets.yaml").read_text("utf-8"))
+    data: Mapping[str, Any] = package_file("infra", "presets.yaml")
     return data
 
 
@@ -159,7 +157,9 @@ def _version_spec(
     settings: StackSettings, model_name: str, model: ServedModelSettings, name: str, version: VersionSettings
 ) -> VersionSpec:
     engine = engine_spec(settings, model_name, version)
-    scaling = scaling_of(settings, model, engine)
+    start = estimates.start(settings, version, engine, estimates.memory_request(settings, version, engine))
+    patient = start if settings.preset == "current" else None  # the source documents' numbers stay theirs
+    scaling = _patient(scaling_of(settings, model, engine), patient)
     shm_gib = version.shm_gib
     if shm_gib is None:
         shm_gib = presets()["shm_gib"]["one_gpu" if engine.gpus == 1 else "more_gpus"]
@@ -181,13 +181,24 @@ def _version_spec(
         ),
         shm_gib=shm_gib,
         model_token=token_secret(version.model_token) if version.model_token else None,
-        startup_seconds=number(settings, "version", version, "startup_seconds"),
+        startup_seconds=version.startup_seconds
+        or estimates.startup_seconds(presets()[settings.preset]["version"]["startup_seconds"], patient),
+        node_seconds=estimates.node_seconds(presets()["estimates"]["node_seconds"], start),
         prestop_seconds=number(settings, "version", version, "prestop_seconds"),
         margin_seconds=presets()[settings.preset]["version"]["margin_seconds"],
         surge=version.surge,
         gateway_labels=naming.selector("gateway", GATEWAY_NAME),
         monitoring_namespace=settings.observability.monitoring_namespace,
     )
+
+
+def _patient(scaling: ScalingSpec | None, start: StartEstimate | None) -> ScalingSpec | None:
+    """The same autoscaler, slow to take away what is slow to bring back."""
+    if scaling is None:
+        return None
+    seconds = estimates.stabilisation_seconds(scaling.down.stabilization_seconds, start)
+    down = scaling.down.model_copy(update={"stabilization_seconds": seconds})
+    return scaling.model_copy(update={"down": down})
 
 
 def token_secret(config_key: str) -> SecretKey:

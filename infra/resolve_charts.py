@@ -83,8 +83,7 @@ def monitoring_manifests(
     settings: StackSettings, facts: ClusterFacts, versions: Sequence[VersionSpec], gateway: GatewaySpec
 ) -> dict[str, Manifest]:
     """Monitors, alerts and dashboard by a short fixed key, as far as they are asked for."""
-    spec, wanted = platform_spec(settings, facts), settings.platform
-    stack = spec.prometheus_stack
+    spec = platform_spec(settings, facts)
     made: dict[str, Manifest] = {}
     if spec.monitors:
         made |= pod_monitors(versions, gateway)
@@ -93,7 +92,7 @@ def monitoring_manifests(
             versions, gateway, alert_spec(settings), _objectives(settings), gpu_metrics=spec.dcgm_exporter
         )
         made["alerts"] = prometheus_rule(RULES, settings.namespace, groups)
-    if _on(wanted.dashboard, stack is not None and stack.grafana):
+    if has_dashboard(settings, facts):
         made["dashboard"] = dashboard_config_map(versions, settings.namespace)
     return made
 
@@ -101,6 +100,12 @@ def monitoring_manifests(
 def has_alerts(settings: StackSettings, facts: ClusterFacts) -> bool:
     """Whether alerts are made."""
     return _on(settings.platform.alerts.enabled, _prometheus_stack(settings, facts) is not None)
+
+
+def has_dashboard(settings: StackSettings, facts: ClusterFacts) -> bool:
+    """Whether the dashboard of the models is made."""
+    stack = _prometheus_stack(settings, facts)
+    return _on(settings.platform.dashboard, stack is not None and stack.grafana)
 
 
 def alert_spec(settings: StackSettings) -> AlertSpec:

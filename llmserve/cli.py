@@ -1,132 +1,43 @@
-"""`llmserve`: every verb calls one function elsewhere and turns failures into words and a status."""
+"""`llmserve`: verbs about stack files and models. `llmserve local` is loaded when it is asked for only."""
 
 import json
 import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+import typer.main
+from typer.core import TyperGroup
 
-from components.prometheus_manifests import NAME as PROMETHEUS
-from infra.resolve import GATEWAY_NAME
-from infra.resolve_platform import redis_spec
-from infra.secret_keys import own_passwords, required_secrets
-from infra.settings import check_settings, check_stack_file, json_schema
-from local import layout, load, load_report, logs, plugins, process_node, stack_config, tables, up
-from local.down import down
-from local.engine import STACK, laptop_environment
-from local.errors import LocalError
-from local.preview import preview
-from planner.finding import Finding, Severity
+from infra.checking import check_stack_file, json_schema
+from infra.plan_figures import capacity_figures, cost_figures, memory_figures, time_figures
+from llmserve.advise import advise
+from llmserve.figures_view import show_figures
+from llmserve.output import AsJson, console, show_findings
+from llmserve.plan_model import plan
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="LLM serving on Kubernetes.")
-local_app = typer.Typer(
-    no_args_is_help=True, help="The laptop: the whole stack on an embedded control plane."
+LOCAL = "local"
+
+
+class _Commands(TyperGroup):
+    """All verbs; those of the laptop bring much with them that a check needs not wait for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), LOCAL]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name != LOCAL:
+            return super().get_command(ctx, cmd_name)
+        from llmserve.local_app import app as laptop  # with what it brings: aiohttp, subprocesses
+
+        group = typer.main.get_command(laptop)
+        group.name = LOCAL
+        return group
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, help="LLM serving on Kubernetes."
 )
-app.add_typer(local_app, name="local")
-console = Console()
-errors = Console(stderr=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-
-
-@local_app.command("up")
-def local_up(
-    quiet: Annotated[bool, typer.Option(help="Keep pulumi's own output in .local/logs/up.log.")] = False,
-    fake_pods: Annotated[
-        bool, typer.Option(help="Only pretend to run pods (kwok): quick, for tests of scale.")
-    ] = False,
-    real_ollama: Annotated[
-        bool, typer.Option(help="Serve Ollama models by the ollama on PATH; it pulls real weights.")
-    ] = False,
-) -> None:
-    """Build the tools, start the control plane and nodes, apply the `local` stack, chat, say what runs."""
-    with _words():
-        here = _checkout()
-        wanted = _wanted(here, STACK)
-        up.up(here, wanted, console, quiet=quiet, fake_pods=fake_pods, real_ollama=real_ollama)
-
-
-@local_app.command("down")
-def local_down() -> None:
-    """Remove every process, port and file of the laptop's run; keep the built tools."""
-    with _words():
-        down(_checkout(), console)
-
-
-@local_app.command("preview")
-def local_preview(
-    stack: Annotated[str, typer.Option(help="The stack file: local, dev or prod.")] = STACK,
-) -> None:
-    """Show what `pulumi up` would do to a stack, and change nothing of it."""
-    with _words():
-        here = _checkout()
-        preview(here, stack, _wanted(here, stack), console)
-
-
-@local_app.command("plugins")
-def local_plugins() -> None:
-    """Try once more to get the official plugins, and say who answers."""
-    with _words():
-        here = _checkout()
-        up.build_tools(here)
-        console.print(
-            str(plugins.decide(here, laptop_environment(here), retry=True, with_aws=True)), highlight=False
-        )
-
-
-@local_app.command("status")
-def local_status(as_json: AsJson = False) -> None:
-    """Show the control plane, nodes, pods and models."""
-    with _words():
-        found = up.status(_checkout())
-        if as_json:
-            print(json.dumps(found, indent=1))
-        else:
-            tables.show(found, console)
-
-
-@local_app.command("logs")
-def local_logs(
-    what: Annotated[str, typer.Argument(metavar="POD|MODEL/VERSION|gateway", help="Whose output.")],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written.")] = False,
-) -> None:
-    """Print what a pod, all pods of a version, or the gateway's pods have written."""
-    with _words():
-        raise typer.Exit(logs.show(_checkout(), what, follow=follow))
-
-
-@local_app.command("load")
-def local_load(
-    rate: Annotated[float, typer.Option(help="Requests a second, at most 50.")] = load.Plan.rate,
-    seconds: Annotated[float, typer.Option(help="How long, at most 600.")] = load.Plan.seconds,
-    model: Annotated[str | None, typer.Option(help="Model to ask; default: a tenant's first.")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Who asks; default: the first who may.")] = None,
-    reuse_connections: Annotated[
-        bool, typer.Option(help="Keep connections open; they then stay with one gateway pod.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Ask the gateway steadily, short and streamed; say what is lost and how quick each version is.
-
-    Exits with 1 if a request was lost, with 130 after Ctrl-C.
-    """
-    with _words():
-        here = _checkout()
-        settings = stack_config.load_settings(here.stack_file(STACK))
-        url = process_node.gateway_url(here)
-        target = load.target(here, url, settings, tenant=tenant, model=model)
-        done = load.run(target, load.Plan(rate=rate, seconds=seconds, reuse_connections=reuse_connections))
-    found = done.report()
-    if as_json:
-        print(json.dumps(found, indent=1))
-    else:
-        load_report.show(found, console)
-    raise typer.Exit(130 if done.abandoned else found["lost"] > 0)
 
 
 @app.command()
@@ -136,14 +47,38 @@ def schema() -> None:
 
 
 @app.command()
-def check(stack_file: Path, as_json: AsJson = False) -> None:
-    """Find all mistakes of a stack file, without Pulumi and without a cluster."""
-    findings = check_stack_file(stack_file)
+def check(
+    stack_file: Annotated[Path, typer.Argument(help="As in Pulumi.prod.yaml.")], as_json: AsJson = False
+) -> None:
+    """Find what is wrong in a stack file, and what it takes: memory, cost, times.
+
+    Needs no cluster, cloud or engine. Exits with 1 if there is an error, which also stops preview and up.
+    """
+    found = check_stack_file(stack_file)
+    plan = found.plan
+    figures: dict[str, Any] = {
+        "memory": memory_figures(plan) if plan else {},
+        "cost": {**cost_figures(plan), "capacity": capacity_figures(plan)} if plan else {},
+        "times": time_figures(plan) if plan else {},
+    }
     if as_json:
-        print(json.dumps([finding.model_dump(mode="json") for finding in findings], indent=1))
+        findings = [finding.model_dump(mode="json") for finding in found.findings]
+        waived = [one.model_dump(mode="json") for one in plan.waived] if plan else []
+        print(json.dumps({"findings": findings, "waived": waived, **figures}, indent=1))
     else:
-        _show(findings, stack_file.name)
-    raise typer.Exit(_mistakes(findings) > 0)
+        if plan:
+            show_figures(figures, console)
+        show_findings(found.findings, stack_file.name, console)
+        for one in plan.waived if plan else ():
+            what = f"{one.finding.id} at {one.finding.path} ({one.waiver.reason})"
+            console.print(
+                f"waived until {one.waiver.until}: {what}", highlight=False, markup=False, soft_wrap=True
+            )
+    raise typer.Exit(1 if found.errors else 0)
+
+
+app.command()(plan)
+app.command()(advise)
 
 
 def main() -> None:
@@ -151,56 +86,3 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     app()
-
-
-def _checkout() -> layout.Layout:
-    if not sys.platform.startswith("linux"):
-        raise LocalError(
-            "the laptop's control plane runs on Linux (x86_64 or arm64); use a Linux machine or VM"
-        )
-    found = layout.find(Path.cwd())
-    if found is None:
-        raise LocalError("no Pulumi.yaml here or above; run this inside a checkout of llmserve")
-    return found
-
-
-def _wanted(here: layout.Layout, stack: str) -> up.Wanted:
-    """Check the stack file before anything slow starts; return what it asks of the laptop."""
-    path = here.stack_file(stack)
-    findings = check_stack_file(path)
-    settings, _ = check_settings(stack_config.load_settings(path))
-    if settings is None or _mistakes(findings):
-        _show([finding for finding in findings if finding.severity is Severity.ERROR], path.name)
-        raise typer.Exit(1)
-    place = settings.namespace
-    return up.Wanted(
-        secret_keys=sorted(required_secrets(settings)),
-        own_passwords=own_passwords(settings),
-        gateway=(place, GATEWAY_NAME),
-        prometheus=(place, PROMETHEUS) if settings.observability.prometheus else None,
-        redis=redis_spec(settings) is not None,
-    )
-
-
-def _mistakes(findings: list[Finding]) -> int:
-    return sum(finding.severity is Severity.ERROR for finding in findings)
-
-
-def _show(findings: list[Finding], name: str) -> None:
-    mistakes = _mistakes(findings)
-    errors.print(f"{name}: {mistakes} mistakes, {len(findings) - mistakes} warnings", highlight=False)
-    for finding in findings:
-        errors.print(f"  {finding.severity}: {finding}", highlight=False, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _words() -> Iterator[None]:
-    """Turn expected failures into one message and a status, never a traceback."""
-    try:
-        yield
-    except LocalError as problem:
-        errors.print(f"error: {problem}", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("interrupted: what was done is kept; the same command goes on from here")
-        raise typer.Exit(130) from None

@@ -1,6 +1,7 @@
 """GPUs and nodes that versions need on their pools, at the fewest and the most replicas and in a roll."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,6 +20,8 @@ class PoolCapacity(BaseModel):
     node: InstanceType
     min_nodes: int = Field(ge=0)
     max_nodes: int = Field(ge=1)
+    grows: bool = True
+    """False: nobody adds nodes, so that the fewest are all there are."""
     capacity: Capacity = "on-demand"
     update_adds_nodes: int = Field(default=0, ge=0)
     """Nodes that an update of the node group adds before it takes any away: none with MINIMAL, up to twice
@@ -28,7 +31,7 @@ class PoolCapacity(BaseModel):
 
 
 class Workload(BaseModel):
-    """One version on its pool, or the gateway: replicas that take whole GPUs or a share of a node."""
+    """One version on its pool, or the gateway: equal replicas, each whole on one node."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,6 +42,9 @@ class Workload(BaseModel):
     pool: str
     gpus: int = Field(default=0, ge=0)
     """GPUs of one replica."""
+    cpu_millicores: int = Field(default=0, ge=0)
+    memory_mib: int = Field(default=0, ge=0)
+    """What one replica asks of a node beside GPUs."""
     min_replicas: int = Field(ge=0)
     max_replicas: int = Field(ge=0)
     surge: int = Field(default=1, ge=0)
@@ -50,6 +56,15 @@ class Workload(BaseModel):
             raise ValueError(f"{self.path}: min {self.min_replicas} above max {self.max_replicas}")
         return self
 
+    @property
+    def size(self) -> "Size":
+        """What one replica takes of a node."""
+        return self.gpus, self.memory_mib, self.cpu_millicores
+
+
+Size = tuple[int, int, int]
+"""GPUs, MiB of memory and CPU millicores."""
+
 
 class PoolNeed(BaseModel):
     """What the workloads of one pool need of it."""
@@ -60,7 +75,7 @@ class PoolNeed(BaseModel):
     gpus_min: int
     gpus_max: int
     gpus_surge: int
-    """Further GPUs while the version with the largest surge rolls; the others wait their turn."""
+    """Further GPUs while the largest version that adds replicas rolls; the others wait their turn."""
     nodes_min: int
     nodes_max: int
     nodes_surge: int
@@ -68,13 +83,14 @@ class PoolNeed(BaseModel):
 
 
 def pool_needs(pools: Sequence[PoolCapacity], workloads: Sequence[Workload]) -> dict[str, PoolNeed]:
-    """Sum what GPU workloads need of each pool; those without GPUs or on no pool of these count nothing.
+    """Sum what workloads need of each pool; those that ask for nothing or on no pool of these count nothing.
 
-    A replica lies on one node. Larger replicas are packed first, so the count of nodes is exact for sizes
-    that divide one another, and never too small.
+    A replica lies on one node. Larger replicas are packed first: at most 11/9 of the fewest nodes possible,
+    and exactly those for GPUs in powers of two.
     """
     return {
-        pool.name: _need(pool, [w for w in workloads if w.pool == pool.name and w.gpus]) for pool in pools
+        pool.name: _need(pool, [w for w in workloads if w.pool == pool.name and any(w.size)])
+        for pool in pools
     }
 
 
@@ -101,69 +117,86 @@ def quotas(pools: Sequence[PoolCapacity]) -> list[QuotaNeed]:
     )
 
 
-def nodes_for(gpus_per_node: int, replicas: Mapping[int, int]) -> int:
-    """Nodes that hold `replicas`, given as GPUs of a replica -> count, first fit in falling size."""
-    free: list[int] = []
-    for size in sorted((s for s, count in replicas.items() for _ in range(count)), reverse=True):
-        if size > gpus_per_node:
-            raise ValueError(f"a replica of {size} GPUs does not fit a node of {gpus_per_node}")
-        slot = next((i for i, left in enumerate(free) if left >= size), None)
-        if slot is None:
-            free.append(gpus_per_node - size)
-        else:
-            free[slot] -= size
-    return len(free)
+def nodes_for(node: InstanceType, replicas: Iterable[tuple[Size, int]]) -> int:
+    """Nodes that hold `replicas`, given as size and count, each size once: first fit in falling size.
+
+    Raises ValueError for a replica larger than the node.
+    """
+    whole, nodes = _room(node), 0
+    free: list[list[int]] = []
+    sizes = sorted(replicas, reverse=True)
+    all_take_gpus = all(size[0] for size, _ in sizes)
+    for size, count in sizes:
+        if any(wanted > have for wanted, have in zip(size, whole, strict=True)):
+            raise ValueError(f"a replica of {size} does not fit a {node.name}, which has {whole}")
+        first = 0  # nodes before it have no room for this size
+        for _ in range(count):
+            while first < len(free) and any(w > h for w, h in zip(size, free[first], strict=True)):
+                first += 1
+            if first == len(free):
+                free.append(list(whole))
+                nodes += 1
+            free[first] = [have - wanted for wanted, have in zip(size, free[first], strict=True)]
+        if all_take_gpus:  # a node without a GPU left holds nothing more
+            free = [room for room in free if room[0]]
+    return nodes
+
+
+def _room(node: InstanceType) -> Size:
+    return node.gpus, node.allocatable_memory_mib, node.allocatable_cpu_millicores
 
 
 def _need(pool: PoolCapacity, workloads: Sequence[Workload]) -> PoolNeed:
-    fitting = [w for w in workloads if w.gpus <= pool.node.gpus]  # what fits no node is told elsewhere
-    fewest = _by_size((w.gpus, w.min_replicas) for w in fitting)
-    most = _by_size((w.gpus, w.max_replicas) for w in fitting)
-    surge = max(fitting, key=lambda w: w.surge * w.gpus, default=None)
-    rolling = _by_size([*most.items(), *([(surge.gpus, surge.surge)] if surge else [])])
-    per_node = pool.node.gpus
+    whole = _room(pool.node)
+    # what fits no node is told elsewhere
+    fitting = [w for w in workloads if all(a <= b for a, b in zip(w.size, whole, strict=True))]
+    fewest, most = Counter[Size](), Counter[Size]()
+    for work in fitting:
+        fewest[work.size] += work.min_replicas
+        most[work.size] += work.max_replicas
+    surge = max((w for w in fitting if w.surge), key=lambda w: (w.surge * w.gpus, w.size), default=None)
+    rolling = most + Counter({surge.size: surge.surge}) if surge else most
     return PoolNeed(
         pool=pool.name,
-        gpus_min=sum(size * count for size, count in fewest.items()),
-        gpus_max=sum(size * count for size, count in most.items()),
+        gpus_min=sum(size[0] * count for size, count in fewest.items()),
+        gpus_max=sum(size[0] * count for size, count in most.items()),
         gpus_surge=surge.gpus * surge.surge if surge else 0,
-        nodes_min=nodes_for(per_node, fewest),
-        nodes_max=nodes_for(per_node, most),
-        nodes_surge=nodes_for(per_node, rolling),
+        nodes_min=nodes_for(pool.node, fewest.items()),
+        nodes_max=nodes_for(pool.node, most.items()),
+        nodes_surge=nodes_for(pool.node, rolling.items()),
     )
 
 
-def _by_size(pairs: Iterator[tuple[int, int]] | Sequence[tuple[int, int]]) -> dict[int, int]:
-    sizes: dict[int, int] = {}
-    for size, count in pairs:
-        sizes[size] = sizes.get(size, 0) + count
-    return sizes
-
-
 def _pool_findings(pool: PoolCapacity, need: PoolNeed) -> Iterator[Finding]:
-    path, per_node = f"pools.{pool.name}.max", pool.node.gpus
-    have = f"{pool.max_nodes} x {pool.node.name} have {pool.max_nodes * per_node} GPUs"
-    if need.nodes_min > pool.max_nodes:
+    bound, nodes = ("max", pool.max_nodes) if pool.grows else ("min", pool.min_nodes)
+    path = f"pools.{pool.name}.{bound}"
+    gpus = nodes * pool.node.gpus
+    have = f"{nodes} x {pool.node.name} have {gpus} GPUs" if gpus else f"a node is a {pool.node.name}"
+    is_ = f"is {nodes}" if pool.grows else f"is {nodes}, and nobody adds nodes"
+    if need.nodes_min > nodes:
         yield error(
             path,
-            f"is {pool.max_nodes}: the fewest replicas need {need.gpus_min} GPUs on {need.nodes_min} nodes, "
-            f"and {have}",
+            f"{is_}: the fewest replicas need {_needs(need.gpus_min, need.nodes_min)}, and {have}",
             f"make it {need.nodes_min} or more, or lower replicas",
             id="pool-too-small",
         )
-    elif need.nodes_max > pool.max_nodes:
+    elif need.nodes_max > nodes:
         yield warning(
             path,
-            f"is {pool.max_nodes}: the most replicas need {need.gpus_max} GPUs on {need.nodes_max} nodes, "
-            f"and {have}",
+            f"{is_}: the most replicas need {_needs(need.gpus_max, need.nodes_max)}, and {have}",
             f"make it {need.nodes_max} or more, or lower scaling.max",
             id="pool-below-maximum",
         )
-    elif need.nodes_surge > pool.max_nodes:
+    elif need.nodes_surge > nodes:
+        more = f"{need.gpus_surge} GPUs more, " if need.gpus_surge else ""
         yield warning(
             path,
-            f"is {pool.max_nodes}: a rolling update at the most replicas needs {need.gpus_surge} GPUs more, "
-            f"{need.nodes_surge} nodes in all, and {have}",
+            f"{is_}: a rolling update at the most replicas needs {more}{need.nodes_surge} nodes in all, "
+            f"and {have}",
             f"make it {need.nodes_surge} or more, or set surge: false",
             id="pool-without-surge",
         )
+
+
+def _needs(gpus: int, nodes: int) -> str:
+    return f"{gpus} GPUs on {nodes} nodes" if gpus else f"{nodes} nodes"

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from planner.data_files import data_file
 
 
 class Chip(BaseModel):
@@ -76,10 +76,8 @@ def catalogue() -> Mapping[str, InstanceType]:
     )
 
 
-@cache
 def _data() -> dict[str, Any]:
-    text = files("planner").joinpath("data/ec2_types.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = data_file("ec2_types.yaml")
     return data
 
 

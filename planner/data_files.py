@@ -1,4 +1,4 @@
-"""Reads the planner's data files, each once in a process."""
+"""Reads data files that lie beside the code, each once in a process."""
 
 from functools import cache
 from importlib.resources import files
@@ -12,6 +12,12 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @cache
 def data_file(name: str) -> Any:
-    """Content of `data/<name>`; not to be changed by whoever gets it."""
-    text = files("planner").joinpath("data", name).read_text(encoding="utf-8")
+    """Content of `planner/data/<name>`; not to be changed by whoever gets it."""
+    return package_file("planner", f"data/{name}")
+
+
+@cache
+def package_file(package: str, name: str) -> Any:
+    """Content of a YAML file of a package; not to be changed by whoever gets it."""
+    text = files(package).joinpath(name).read_text(encoding="utf-8")
     return yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, see above

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict
 
-from planner.datafile import read_data
+from planner.data_files import data_file
 from planner.gpus import capability
 
 
@@ -64,5 +64,5 @@ def reached(since: str, version: str) -> bool:
 @cache
 def engine_facts() -> Mapping[str, EngineFacts]:
     """Return all engines by name."""
-    rows = read_data("engines")["engines"]
+    rows = data_file("engines.yaml")["engines"]
     return MappingProxyType({name: EngineFacts(name=name, **row) for name, row in rows.items()})

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict
 
-from planner.datafile import read_data
+from planner.data_files import data_file
 
 
 class Gpu(BaseModel):
@@ -52,7 +52,7 @@ def capability(text: str) -> tuple[int, int]:
 
 @cache
 def _rows() -> Mapping[tuple[str, ...], Gpu]:
-    data = read_data("gpu_memory")
+    data = data_file("gpu_memory.yaml")
     found = {}
     for name, row in data["rows"].items():
         values = dict(zip(data["columns"], row, strict=True))

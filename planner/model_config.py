@@ -66,6 +66,23 @@ def model_from_config(config: Mapping[str, Any] | Path, name: str) -> ModelFacts
     )
 
 
+def checked_model(config: Mapping[str, Any], name: str) -> ModelFacts:
+    """As `model_from_config`, for a config.json that anyone may have written.
+
+    Raises ValueError, in words, where it is not that of a language model.
+    """
+    try:
+        facts = model_from_config(config, name)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as problem:
+        raise ValueError(f"cannot be read: {' '.join(str(problem).split())[:200]}") from None
+    needed = (facts.layers, facts.hidden, facts.heads, facts.vocab)
+    if not all(size is not None and size > 0 for size in needed):
+        raise ValueError("lacks num_hidden_layers, hidden_size, num_attention_heads or vocab_size")
+    if any(size is not None and size < 1 for size in (facts.kv_heads, facts.head_dim, facts.context)):
+        raise ValueError("has a size below 1")
+    return facts
+
+
 def weights_gib(bytes_per_dtype: Mapping[str, int]) -> float:
     """Return the size of all weights from the bytes of each dtype in a safetensors index or its headers."""
     return sum(bytes_per_dtype.values()) / GIB

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from planner.datafile import read_data
+from planner.data_files import data_file
 
 Attention = Literal["full", "sliding", "mla", "hybrid"]
 
@@ -177,7 +177,7 @@ class ModelFacts(_Facts):
 @cache
 def model_catalogue() -> Mapping[str, ModelFacts]:
     """Return all catalogued models by Hugging Face repository."""
-    data = read_data("models")
+    data = data_file("models.yaml")
     return MappingProxyType(
         {
             name: ModelFacts(id=name, **{"retrieved": data["retrieved"]} | family["common"] | row)

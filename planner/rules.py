@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from planner.data_files import data_file
 
-Group = Literal["start", "drain", "answer", "capacity", "performance", "reliability", "security",
+Group = Literal["memory", "start", "drain", "answer", "capacity", "performance", "reliability", "security",
                 "observability", "waiver"]  # fmt: skip
 Environment = Literal["development", "production"]
 Weight = Literal["error", "warning", "off"]

@@ -18,12 +18,14 @@ from planner.estimate import Estimate, exactly
 class Measured(BaseModel):
     """What a load test of this version showed; it takes the place of the estimate."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     output_tokens_per_second: float = Field(gt=0)
     """Of one replica, at the concurrency it is planned for."""
-    ttft_seconds: float | None = None
-    tpot_seconds: float | None = None
+    ttft_seconds: float | None = Field(default=None, gt=0)
+    """Seconds to the first token; None = estimated."""
+    tpot_seconds: float | None = Field(default=None, gt=0)
+    """Seconds per output token; None = follows from the tokens per second."""
     source: str
     """Command or report, and date."""
 

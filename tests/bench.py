@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from infra.settings import check_settings, check_stack_file
+from infra.checking import check_settings, check_stack_file
 from tests.engine.checkout import Checkout, make_checkout
 from tests.program.harness import deploy
 from tests.program.test_program import run

@@ -1,11 +1,7 @@
 """Engine adapters: one file per engine, with the flag table of its releases beside it. Pure."""
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from components.engines.base import Adapter
 from components.engines.ollama import Ollama
@@ -15,6 +11,7 @@ from components.engines.tensorrt_llm import TensorrtLlm
 from components.engines.tgi import Tgi
 from components.engines.vllm import Vllm
 from components.spec import EngineName
+from planner.data_files import package_file
 
 _ADAPTERS: Mapping[EngineName, Adapter] = {
     "vllm": Vllm(),
@@ -40,9 +37,6 @@ def engine_preset(engine: EngineName, name: str) -> dict[str, Any]:
     return dict(_presets()[engine][name])
 
 
-@cache
 def _presets() -> dict[str, dict[str, dict[str, Any]]]:
-    data: dict[str, dict[str, dict[str, Any]]] = yaml.safe_load(
-        files("components.engines").joinpath("presets.yaml").read_text("utf-8")
-    )
+    data: dict[str, dict[str, dict[str, Any]]] = package_file("components.engines", "presets.yaml")
     return data

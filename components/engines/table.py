@@ -1,13 +1,12 @@
 """The flag tables: what each release of an engine accepts, from the YAML file beside each adapter."""
 
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field
 
 from components.spec import EngineName, FlagValue, Spec
+from planner.data_files import package_file
 
 FlagKind = Literal["value", "switch", "bare", "optional"]
 """value: takes a value. switch: `--x` or `--no-x`. bare: `--x` only. optional: with or without a value."""
@@ -49,11 +48,10 @@ class EngineTable(Spec):
 @cache
 def table(engine: EngineName) -> EngineTable:
     """The flag table of an engine."""
-    text = files("components.engines").joinpath(f"{engine.replace('-', '_')}.yaml").read_text("utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
-    releases: dict[str, Any] = data.pop("versions")
+    data: dict[str, Any] = package_file("components.engines", f"{engine.replace('-', '_')}.yaml")
+    releases: dict[str, Any] = data["versions"]
     return EngineTable(
-        **data, versions={version: Release(**_resolve(releases, version)) for version in releases}
+        **data | {"versions": {version: Release(**_resolve(releases, version)) for version in releases}}
     )
 
 

@@ -83,18 +83,18 @@ def _times(spec: GatewaySpec) -> Iterator[Finding]:
                 f"is {seconds}, more than longest_stream_seconds {longest}, after which answers are cut",
                 f"make it {longest} or less, or longest_stream_seconds {seconds} or more",
             )
-    for route, tries in _tries(model):
-        if model.request_timeout_seconds <= longest < (worst := tries * model.request_timeout_seconds):
+    for route, count in tries(model):
+        if model.request_timeout_seconds <= longest < (worst := count * model.request_timeout_seconds):
             yield warning(
                 f"models.{route}.fallbacks",
-                f"if all {tries} places it can be answered hang, a request takes {tries} x "
+                f"if all {count} places it can be answered hang, a request takes {count} x "
                 f"{model.request_timeout_seconds} s, and is cut after longest_stream_seconds {longest}",
-                f"make request_timeout_seconds {longest // tries} or less, longest_stream_seconds {worst} or "
+                f"make request_timeout_seconds {longest // count} or less, longest_stream_seconds {worst} or "
                 "more, or the list shorter",
             )
 
 
-def _tries(model: GatewayModel) -> Iterator[tuple[str, int]]:
+def tries(model: GatewayModel) -> Iterator[tuple[str, int]]:
     """Backends that a request of a length that fits may be tried at, one after the other, by route."""
     routes = {route.name: route.model_copy(update={"context_fallback": None}) for route in model.routes}
     for name in routes:

@@ -3,11 +3,9 @@
 import datetime
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
-
-import yaml
 
 from components.spec import Spec
+from planner.data_files import package_file
 
 
 class Chart(Spec):
@@ -28,5 +26,5 @@ class Chart(Spec):
 @cache
 def charts() -> Mapping[str, Chart]:
     """Every chart by the name of its release, in the order of the file."""
-    text = files("components.platform").joinpath("charts.yaml").read_text("utf-8")
-    return {name: Chart(**fields) for name, fields in yaml.safe_load(text).items()}
+    rows = package_file("components.platform", "charts.yaml")
+    return {name: Chart(**fields) for name, fields in rows.items()}

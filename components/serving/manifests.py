@@ -12,8 +12,6 @@ from components.spec import Manifest, VersionSpec
 
 SERVICE_PORT = 80
 """Of every version's Service, so that its address is `http://<name>`."""
-NODE_SECONDS = 600
-"""Added to the start budget: a node may have to join and the image to be pulled first (our choice)."""
 REVISIONS_KEPT = 3
 """Old ReplicaSets; the way back is the stack file's, not these."""
 _METADATA_SERVICES = "169.254.0.0/16"
@@ -45,7 +43,7 @@ def deployment(spec: VersionSpec) -> Manifest:
     surge, unavailable = (1, 0) if spec.surge else (0, 1)
     metadata = _metadata(spec)
     # Pulumi gives up after the Deployment's own deadline could have told why; pods are rolled one by one.
-    timeout = {"pulumi.com/timeoutSeconds": str(pods * one_pod_seconds + NODE_SECONDS + 60)}
+    timeout = {"pulumi.com/timeoutSeconds": str(pods * one_pod_seconds + spec.node_seconds + 60)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -57,7 +55,7 @@ def deployment(spec: VersionSpec) -> Manifest:
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable},
             },
-            "progressDeadlineSeconds": one_pod_seconds + NODE_SECONDS,
+            "progressDeadlineSeconds": one_pod_seconds + spec.node_seconds,
             "revisionHistoryLimit": REVISIONS_KEPT,
             "template": pod_template(spec, metadata["labels"]),
         },

@@ -4,14 +4,11 @@ The manifests made from it are in scaling_manifests.py.
 """
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
-
-import yaml
 
 from components.engines import adapter
 from components.spec import EngineSpec, ScalingMetric, ScalingRule, ScalingSpec
+from planner.data_files import package_file
 from planner.finding import nearest
 
 SERIES = "$series"
@@ -76,11 +73,9 @@ def scaling_spec(
     )
 
 
-@cache
 def presets() -> Mapping[str, Any]:
     """The number tables of presets.yaml."""
-    text = files("components.serving").joinpath("presets.yaml").read_text("utf-8")
-    data: Mapping[str, Any] = yaml.safe_load(text)
+    data: Mapping[str, Any] = package_file("components.serving", "presets.yaml")
     return data
 
 

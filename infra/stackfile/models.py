@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, Tag
 
 from components.spec import EngineName, FlagValue
 from infra.stackfile.base import Percent, PositiveInt, Seconds, Settings
+from planner.throughput import Measured
 
 
 class CacheSettings(Settings):
@@ -84,6 +85,12 @@ class VersionSettings(Settings):
     """Time for in-flight requests after SIGTERM."""
     surge: bool = True
     """Roll by adding a pod first; needs a spare GPU. False: by taking one away first."""
+    config_json: str | dict[str, Any] | None = None
+    """For models the planner does not know: their config.json, whole or as a path beside the stack file."""
+    weights_gib: Annotated[float, Field(gt=0)] | None = None
+    """Size of all weights, GiB, from the headers of their safetensors files; None = from the architecture."""
+    measured: Measured | None = None
+    """What a load test of one replica showed; None = throughput is an estimate."""
 
 
 class ScalingSettings(Settings):
@@ -110,6 +117,17 @@ class ObjectivesSettings(Settings):
     """95th percentile of time per output token."""
 
 
+class RequestSettings(Settings):
+    """What requests look like, for estimates of throughput, cost of tokens and waiting times."""
+
+    input_tokens: PositiveInt | None = None
+    """Prompt of the mean request, tokens."""
+    output_tokens: PositiveInt | None = None
+    """Answer of the mean request, tokens."""
+    longest_output_tokens: PositiveInt | None = None
+    """Longest answer clients are told they may ask for, tokens; None = time for it is not checked."""
+
+
 class ServedModelSettings(Settings):
     """A public model name with versions of our own."""
 
@@ -121,6 +139,8 @@ class ServedModelSettings(Settings):
     """Autoscaling of each version; None = fixed replicas."""
     objectives: ObjectivesSettings | None = None
     """Latency objectives."""
+    requests: RequestSettings = RequestSettings()
+    """What clients are expected to ask."""
     fallbacks: tuple[str, ...] = ()
     """Models asked in this order when this one fails."""
     context_fallback: str | None = None

@@ -11,6 +11,7 @@ from infra.stackfile.models import ModelSettings
 from infra.stackfile.platform import PlatformSettings
 from infra.stackfile.pools import PoolSettings
 from infra.stackfile.secrets import SecretsSettings
+from planner.checklist.waivers import Waiver
 from planner.rules import Environment
 
 
@@ -67,3 +68,5 @@ class StackSettings(Settings):
     """How it is watched."""
     platform: PlatformSettings = PlatformSettings()
     """What is installed below the models."""
+    waivers: tuple[Waiver, ...] = ()
+    """Rules that knowingly need not be kept for a while (docs/rules.md)."""

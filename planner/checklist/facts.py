@@ -65,6 +65,8 @@ class ModelFacts(Facts):
     """Whether its autoscaler asks the custom or external metrics API of Kubernetes (native HPA, no KEDA)."""
     has_fallback: bool = False
     """Another model is asked when it fails."""
+    has_fallback_off_spot: bool = False
+    """One of them answers from elsewhere than spot nodes."""
     has_objectives: bool = False
 
 
@@ -114,6 +116,8 @@ class StackFacts(Facts):
     """Kubernetes Secrets by a key of the account's own."""
     control_plane_logs: bool | None = None
     deletion_protected: bool | None = None
+    data_protected: bool | None = None
+    """Whether Pulumi refuses to delete what holds data."""
 
     metrics_collected: bool | None = None
     dashboards: bool | None = None

@@ -34,7 +34,7 @@ def _metrics(facts: StackFacts) -> Iterator[Broken]:
 def _alerts(facts: StackFacts) -> Iterator[Broken]:
     if facts.alerts is False:
         yield Broken(
-            "observability.alerts",
+            "platform.alerts",
             "is off: users tell you first",
             "switch alerts on: errors, latency, queue, GPU, cost, missing telemetry",
         )
@@ -42,7 +42,7 @@ def _alerts(facts: StackFacts) -> Iterator[Broken]:
 
 def _dashboards(facts: StackFacts) -> Iterator[Broken]:
     if facts.dashboards is False:
-        yield Broken("observability.grafana", "is off: there is nothing to look at", "switch it on")
+        yield Broken("platform.dashboard", "is off: there is nothing to look at", "switch it on")
 
 
 def _traces(facts: StackFacts) -> Iterator[Broken]:
@@ -66,9 +66,9 @@ def _logs(facts: StackFacts) -> Iterator[Broken]:
 def _control_plane(facts: StackFacts) -> Iterator[Broken]:
     if facts.control_plane_logs is False:
         yield Broken(
-            "cluster.control_plane_logs",
-            "is off: who changed the cluster cannot be told afterwards",
-            "switch on api, audit and authenticator",
+            "cluster.log_types",
+            "lack audit: who changed the cluster cannot be told afterwards",
+            "name api, audit and authenticator",
         )
 
 

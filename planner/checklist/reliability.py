@@ -100,11 +100,12 @@ def _weights(facts: StackFacts) -> Iterator[Broken]:
 def _spot(facts: StackFacts) -> Iterator[Broken]:
     for model in facts.models:
         serving = _serving(facts, model)
-        if serving and all(version.capacity == "spot" for version in serving):
+        on_spot = serving and all(version.capacity == "spot" for version in serving)
+        if on_spot and not model.has_fallback_off_spot:
             yield Broken(
                 model.path,
-                "runs on spot nodes only, which may all go within two minutes",
-                "put one version on on-demand nodes",
+                "runs on spot nodes only, which may all go within two minutes, and nothing else answers then",
+                "put one version with traffic on on-demand nodes, or name a fallback that is there",
             )
 
 
@@ -127,6 +128,15 @@ def _deletion(facts: StackFacts) -> Iterator[Broken]:
         )
 
 
+def _data(facts: StackFacts) -> Iterator[Broken]:
+    if facts.data_protected is False:
+        yield Broken(
+            "cluster.protect_data",
+            "is off: `pulumi destroy` takes cluster, keys, logs and weights with it",
+            "switch it on",
+        )
+
+
 def _serving(facts: StackFacts, model: ModelFacts) -> list[VersionFacts]:
     return [version for version in facts.versions if version.model == model.name and version.has_traffic]
 
@@ -144,4 +154,5 @@ RULES: Mapping[str, Check] = {
     "spot-only": _spot,
     "external-without-budget": _budget,
     "deletion-not-protected": _deletion,
+    "data-not-protected": _data,
 }

@@ -13,13 +13,14 @@ from planner.rules import Environment, rules
 class Waiver(BaseModel):
     """One rule that need not be kept until a day."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     rule: str
-    """Id of the rule."""
+    """Id of the rule, as `llmserve check` and docs/rules.md give it."""
     reason: str
+    """Why it need not be kept, for whoever reads it next."""
     until: date
-    """Last day it holds."""
+    """Last day it holds, as in "2027-03-31"."""
     path: str | None = None
     """Only findings at this dotted path or below; None = everywhere."""
 

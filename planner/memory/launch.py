@@ -116,6 +116,8 @@ def _drafter(flags: Mapping[str, Any]) -> dict[str, Any]:
         config = json.loads(str(flags.get("speculative-config") or "{}"))
     except ValueError:
         config = {}
+    if not isinstance(config, dict):
+        config = {}
     method = str(flags.get("spec-method") or config.get("method") or "")
     tokens = flags.get("spec-tokens") or config.get("num_speculative_tokens")
     if not tokens and not method and not config:

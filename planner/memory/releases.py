@@ -7,7 +7,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from planner.datafile import read_data
+from planner.data_files import data_file
 from planner.gpus import Gpu
 
 
@@ -86,7 +86,8 @@ class Release:
 @cache
 def vllm_memory() -> dict[str, Any]:
     """The data file, treated as read-only."""
-    return read_data("vllm_memory")
+    data: dict[str, Any] = data_file("vllm_memory.yaml")
+    return data
 
 
 @cache

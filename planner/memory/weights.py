@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict
 
-from planner.datafile import read_data
+from planner.data_files import data_file
 from planner.gpus import Gpu, capability
 from planner.memory.request import MemoryRequest
 from planner.models import ModelFacts, WeightFormat
@@ -71,7 +71,7 @@ _DISAGREEMENT = 0.1
 @cache
 def weight_formats() -> Mapping[str, Format]:
     """Return all formats by name, in the order they are matched."""
-    rows = read_data("weight_formats")["formats"]
+    rows = data_file("weight_formats.yaml")["formats"]
     return MappingProxyType({name: Format(name=name, **row) for name, row in rows.items()})
 
 

@@ -154,5 +154,5 @@ def test_more_gpus_than_there_are_is_told_with_the_schedulers_words(stack: Check
         path.write_text(committed)
 
     assert status == 130, "given up by hand: the Deployment's own deadline is that of a node joining"
-    assert "0/8 nodes are available" in said
+    assert "0/9 nodes are available" in said
     stack.run("up", "--fake-pods")

@@ -55,6 +55,7 @@ def version_spec(engine: EngineSpec | None = None, **fields: Any) -> VersionSpec
         "shm_gib": 1,
         "model_token": None,
         "startup_seconds": 900,
+        "node_seconds": 600,
         "prestop_seconds": 15,
         "margin_seconds": 15,
         "surge": True,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.settings import check_settings
+from infra.checking import check_settings
 from planner.finding import Finding, Severity
 from tests.stack_files import eks_valid, with_value
 

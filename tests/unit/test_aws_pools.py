@@ -11,8 +11,8 @@ from components.aws.karpenter_manifests import node_class, node_pool
 from components.aws.pool_arguments import launch_template, node_group
 from components.aws.spec import PoolSpec, TaintSpec
 from components.aws.user_data import user_data
+from infra.checking import check_settings
 from infra.resolve_cluster import pool_specs
-from infra.settings import check_settings
 from infra.stackfile.cluster import EksClusterSettings
 from tests.snapshot import assert_snapshot
 from tests.stack_files import eks_valid, with_value

@@ -44,23 +44,56 @@ def test_what_has_no_gpu_or_no_pool_counts_nothing() -> None:
     assert (need.gpus_max, need.nodes_max) == (0, 0)
 
 
+def gpus(replicas: dict[int, int]) -> list[tuple[tuple[int, int, int], int]]:
+    return [((size, 0, 0), count) for size, count in replicas.items()]
+
+
 @pytest.mark.parametrize(
-    ("per_node", "replicas", "nodes"),
-    [(1, {1: 5}, 5), (4, {1: 5}, 2), (4, {4: 2, 1: 1}, 3), (4, {2: 3, 1: 2}, 2), (8, {}, 0), (0, {}, 0)],
+    ("node", "replicas", "nodes"),
+    [
+        ("g6.2xlarge", {1: 5}, 5),
+        ("g6.12xlarge", {1: 5}, 2),
+        ("g6.12xlarge", {4: 2, 1: 1}, 3),
+        ("g6.12xlarge", {2: 3, 1: 2}, 2),
+        ("p5.48xlarge", {}, 0),
+        ("m7i.2xlarge", {}, 0),
+    ],
 )
-def test_replicas_are_packed_without_splitting(per_node: int, replicas: dict[int, int], nodes: int) -> None:
-    assert nodes_for(per_node, replicas) == nodes
+def test_replicas_are_packed_without_splitting(node: str, replicas: dict[int, int], nodes: int) -> None:
+    assert nodes_for(catalogue()[node], gpus(replicas)) == nodes
+
+
+def test_replicas_share_nodes_by_processors_and_memory_too() -> None:
+    node = catalogue()["g6.12xlarge"]  # 4 GPUs, 47,810m, 178,933 MiB
+    assert nodes_for(node, [((1, 0, 20_000), 4)]) == 2
+    assert nodes_for(node, [((0, 100_000, 0), 2)]) == 2
+    assert nodes_for(node, [((4, 0, 0), 1), ((0, 100_000, 0), 1)]) == 1, "beside GPUs there is memory left"
 
 
 @given(st.dictionaries(st.sampled_from([1, 2, 4, 8]), st.integers(0, 20)))
 def test_for_sizes_that_divide_one_another_no_node_is_wasted(replicas: dict[int, int]) -> None:
-    gpus = sum(size * count for size, count in replicas.items())
-    assert nodes_for(8, replicas) == -(-gpus // 8)
+    needed = sum(size * count for size, count in replicas.items())
+    assert nodes_for(catalogue()["p5.48xlarge"], gpus(replicas)) == -(-needed // 8)
 
 
 def test_a_replica_larger_than_a_node_is_refused() -> None:
-    with pytest.raises(ValueError, match="a replica of 8 GPUs does not fit a node of 4"):
-        nodes_for(4, {8: 1})
+    with pytest.raises(ValueError, match=r"a replica of \(8, 0, 0\) does not fit a g6.12xlarge"):
+        nodes_for(catalogue()["g6.12xlarge"], gpus({8: 1}))
+
+
+def test_a_pool_of_processors_holds_the_gateway() -> None:
+    system = pool("system", "m7i.2xlarge", min_nodes=1, max_nodes=1)
+    door = work((3, 6), gpus=0, pool="system", cpu_millicores=3000, memory_mib=1536)
+    need = pool_needs([system], [door])["system"]
+    assert (need.nodes_min, need.nodes_max) == (2, 3)
+    (finding,) = capacity_findings([system], [door])
+    assert finding.message == "is 1: the fewest replicas need 2 nodes, and a node is a m7i.2xlarge"
+
+
+def test_where_nobody_adds_nodes_the_fewest_must_do() -> None:
+    fixed = pool(min_nodes=2, max_nodes=4, grows=False)
+    (finding,) = capacity_findings([fixed], [work((3, 3))])
+    assert (finding.path, finding.id) == ("pools.l4.min", "pool-too-small")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from components import naming
 from components.prometheus_manifests import prometheus_manifests
 from components.redis_manifests import accounts_document, redis_manifests
 from components.spec import Manifest, PrometheusSpec, RecordingRule, RedisSpec, Resources
+from infra.checking import check_settings
 from infra.resolve import prometheus_url, version_specs
 from infra.resolve_platform import prometheus_spec, redis_spec
-from infra.settings import check_settings
 from infra.stackfile.stack import StackSettings
 from local.prometheus import localized
 from tests.snapshot import assert_snapshot

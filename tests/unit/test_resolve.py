@@ -3,9 +3,9 @@
 import pytest
 
 from components.spec import Resources, VersionSpec
+from infra.checking import check_settings
 from infra.resolve import namespace_spec, version_specs
 from infra.resolve_gateway import gateway_spec, ingress_spec
-from infra.settings import check_settings
 from infra.stackfile.stack import StackSettings
 from tests.stack_files import valid, with_value
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from planner import engine_advice
-from planner.data_files import data_file
+from planner.data_files import data_file, package_file
 from planner.rules import rules, rules_table
 from tests.stack_files import ROOT
 
@@ -51,5 +51,6 @@ def test_the_register_is_read_from_the_package_and_not_from_the_folder_it_runs_i
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data_file.cache_clear()
+    package_file.cache_clear()
     rules.cache_clear()
     assert "drain-exceeds-grace" in rules()

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from infra.settings import json_schema
+from infra.checking import json_schema
 from tests.stack_files import ROOT, STACKS, valid, with_value, without
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from infra.checking import check_settings, check_stack_file
 from infra.secret_keys import check_secrets, required_secrets
-from infra.settings import check_settings, check_stack_file
 from planner.finding import Severity
 from tests.stack_files import ROOT, STACKS, stack_config, valid, with_value, without
 
@@ -121,27 +121,27 @@ def test_a_file_with_twelve_mistakes_gives_twelve_findings_at_once() -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_repositorys_own_stack_files_have_no_errors(stack: str) -> None:
-    findings = check_stack_file(ROOT / f"Pulumi.{stack}.yaml")
+    findings = check_stack_file(ROOT / f"Pulumi.{stack}.yaml").findings
     assert [str(f) for f in findings if f.severity is Severity.ERROR] == []
 
 
 def test_two_models_of_one_name_are_refused_with_both_places(tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.twice.yaml"
     path.write_text("config:\n  llmserve:settings:\n    models:\n      chat: {}\n      chat: {}\n")
-    (finding,) = check_stack_file(path)
+    (finding,) = check_stack_file(path).findings
     assert "duplicate key" in finding.message
     assert "line 5" in finding.message
 
 
 def test_a_file_that_is_not_there_or_not_yaml_is_told_without_a_traceback(tmp_path: Path) -> None:
-    (missing,) = check_stack_file(tmp_path / "none.yaml")
+    (missing,) = check_stack_file(tmp_path / "none.yaml").findings
     assert "cannot be read" in missing.message
     broken = tmp_path / "broken.yaml"
     broken.write_text("config: [")
-    (finding,) = check_stack_file(broken)
+    (finding,) = check_stack_file(broken).findings
     assert "is not YAML" in finding.message
     broken.write_text("config: {}")
-    (finding,) = check_stack_file(broken)
+    (finding,) = check_stack_file(broken).findings
     assert finding.path == "llmserve:settings"
 
 
@@ -172,7 +172,7 @@ def test_a_secret_in_clear_in_a_file_is_an_error_and_a_missing_one_only_a_warnin
             {"config": {"llmserve:settings": stack_config("local"), "llmserve:openai_api_key": "sk-clear"}}
         )
     )
-    findings = {f.path: f.severity for f in check_stack_file(path) if f.path.startswith("llmserve:")}
+    findings = {f.path: f.severity for f in check_stack_file(path).findings if f.path.startswith("llmserve:")}
     assert findings == {
         "llmserve:openai_api_key": Severity.ERROR,
         "llmserve:gateway_master_key": Severity.WARNING,

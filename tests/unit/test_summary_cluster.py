@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from infra.settings import check_settings
+from infra.checking import check_settings
 from infra.stackfile.cluster import EksClusterSettings
 from infra.summary_cluster import cluster_summary, cluster_text
 from tests.stack_files import eks_valid

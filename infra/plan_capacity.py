@@ -1,0 +1,54 @@
+"""Pools and what runs on them, as the planner's sums of capacity, quotas and cost take them. Pure."""
+
+from collections.abc import Sequence
+
+from components.gateway.model import GatewaySpec
+from components.spec import VersionSpec
+from infra.resolve_cluster import pool_capacity
+from infra.stackfile.cluster import EksClusterSettings
+from infra.stackfile.stack import StackSettings
+from planner.capacity import PoolCapacity, Workload
+from planner.catalogue import catalogue
+
+
+def pool_capacities(settings: StackSettings) -> list[PoolCapacity]:
+    """Every pool of a known instance type."""
+    cluster = settings.cluster
+    fixed = isinstance(cluster, EksClusterSettings) and cluster.autoscaler == "none"
+    return [
+        pool_capacity(name, pool).model_copy(update={"grows": not fixed})
+        for name, pool in settings.pools.items()
+        if pool.instance_type in catalogue()
+    ]
+
+
+def workloads(versions: Sequence[VersionSpec], gateway: GatewaySpec) -> list[Workload]:
+    """Every version, and the gateway where it is held to a pool."""
+    found = [
+        Workload(
+            path=f"models.{spec.model}.versions.{spec.version}",
+            model=spec.model,
+            pool=spec.pool,
+            gpus=spec.resources.gpus,
+            cpu_millicores=spec.resources.cpu_millicores,
+            memory_mib=spec.resources.memory_mib,
+            min_replicas=spec.scaling.min if spec.scaling else spec.replicas or 1,
+            max_replicas=spec.scaling.max if spec.scaling else spec.replicas or 1,
+            surge=1 if spec.surge else 0,
+        )
+        for spec in versions
+    ]
+    if gateway.pool is not None:
+        need = gateway.pod_resources
+        found.append(
+            Workload(
+                path="gateway",
+                model=gateway.name,
+                pool=gateway.pool,
+                cpu_millicores=need.cpu_millicores,
+                memory_mib=need.memory_mib,
+                min_replicas=gateway.scaling.min,
+                max_replicas=gateway.scaling.max,
+            )
+        )
+    return found
