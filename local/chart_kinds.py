@@ -9,10 +9,10 @@ from typing import Any
 import yaml
 
 
-def definitions() -> list[dict[str, Any]]:
-    """A CustomResourceDefinition per row of chart_kinds.yaml."""
+def definitions(chart: str) -> list[dict[str, Any]]:
+    """A CustomResourceDefinition per kind that a chart (its name or address) brings and the program uses."""
     rows = yaml.safe_load(files("local").joinpath("chart_kinds.yaml").read_text("utf-8"))
-    return [_definition(**row) for row in rows]
+    return [_definition(**row) for row in rows.get(chart, ())]
 
 
 def _definition(group: str, version: str, kind: str, plural: str, scope: str) -> dict[str, Any]:

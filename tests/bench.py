@@ -18,10 +18,12 @@ from infra.plan_figures import capacity_figures, cost_figures, memory_figures, t
 from tests.engine.checkout import Checkout, make_checkout
 from tests.program.harness import deploy
 from tests.program.test_program import run
-from tests.stack_files import ROOT, secrets_for, stack_config, valid
+from tests.stack_files import ROOT, eks_valid, secrets_for, stack_config, valid
 
 COUNTS = (1, 10, 50)
 CHECK_COUNTS = (1, 10, 50, 100)
+POOL_TYPES = {"l4": "g6.2xlarge", "l40s": "g6e.2xlarge", "a10g": "g5.2xlarge"}
+"""GPU pools of the stacks on EKS; models are dealt out to them in turn."""
 REPEATS = 3
 
 
@@ -37,6 +39,22 @@ def settings_with(models: int) -> dict[str, Any]:
     raw["pools"]["l4"]["max"] = 2 * models + 1
     raw["tenants"] = {"search": {"models": list(raw["models"])}}
     raw["gateway"] = {"replicas": {"min": 1, "max": 1}}  # more of them without Redis would warn at each run
+    return raw
+
+
+def eks_settings_with(models: int) -> dict[str, Any]:
+    """Valid settings for a cluster on EKS with three GPU pools and this many served models."""
+    raw = eks_valid()
+    raw["cluster"]["network"] = {"cidr": "10.0.0.0/16"}
+    raw["models"] = settings_with(models)["models"]
+    for number, model in enumerate(raw["models"].values()):
+        model["versions"]["v1"]["pool"] = list(POOL_TYPES)[number % len(POOL_TYPES)]
+    nodes = 3 * models + 1  # two replicas of each, and one more that a roll adds
+    raw["pools"] = {"system": {"instance_type": "m7i.2xlarge", "min": 2, "max": 3}} | {
+        name: {"instance_type": kind, "min": 1, "max": nodes} for name, kind in POOL_TYPES.items()
+    }
+    raw["tenants"] = {"search": {"models": list(raw["models"])}}
+    raw["gateway"] = {"replicas": {"min": 1, "max": 1}}
     return raw
 
 
@@ -103,8 +121,37 @@ def check_table(console: Console) -> None:
         )
 
 
+def measure_eks(models: int, checkout: Checkout) -> dict[str, list[float]]:
+    """Seconds of a recorder run and of a rehearsal's preview of a stack on EKS: no cluster, no AWS.
+
+    The recorder checks every AWS input as the aws stand-in does, and so does the preview.
+    """
+    raw = eks_settings_with(models)
+    if errors := check_stack(raw).errors:
+        raise SystemExit(f"bench: {errors[0]}")
+    write_stack_file(checkout.layout.stack_file("dev"), raw)
+    checkout.run("preview", "--stack", "dev")  # makes the stack and its secrets
+    engine = checkout.plugged_engine(with_aws=True)
+    config = str(checkout.layout.generated_stack_file("dev"))
+    return {
+        "recorder": seconds_of(lambda: deploy(run, {"settings": raw}, secrets_for(raw))),
+        "preview": seconds_of(lambda: engine.read("preview", "--stack", "dev", "--config-file", config)),
+    }
+
+
+def eks_table(console: Console, checkout: Checkout) -> Table:
+    """How the same grows where the stack makes its cluster, with `len(POOL_TYPES)` GPU pools."""
+    title = f"EKS, {len(POOL_TYPES)} GPU pools; seconds: median of {REPEATS} (range)"
+    table = Table("models", "recorder", "pulumi preview", title=title)
+    for models in COUNTS:
+        console.print(f"measuring {models} models on EKS ...", highlight=False)
+        row = measure_eks(models, checkout)
+        table.add_row(str(models), *(_cell(row[name]) for name in ("recorder", "preview")))
+    return table
+
+
 def main() -> None:
-    """Print the table; medians, and the range behind them."""
+    """Print the tables; medians, and the range behind them."""
     console = Console()
     check_table(console)
     table = Table("models", "recorder", "pulumi preview", title=f"seconds: median of {REPEATS} (range)")
@@ -115,12 +162,14 @@ def main() -> None:
                 console.print(f"measuring {models} models ...", highlight=False)
                 row = measure(models, checkout)
                 table.add_row(str(models), *(_cell(row[name]) for name in ("recorder", "preview")))
+            on_eks = eks_table(console, checkout)
         finally:
             checkout.run("down")
-    console.print(table)
+    console.print(table, on_eks)
     console.print(
         "recorder: the whole program without an engine.\n"
-        "pulumi preview: real engine on the laptop's control plane, nothing applied yet."
+        "pulumi preview: real engine on the laptop's control plane, nothing applied yet; on EKS the\n"
+        "aws stand-in answers, and no server checks Kubernetes objects, since there is no cluster yet."
     )
 
 

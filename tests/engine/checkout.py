@@ -15,7 +15,8 @@ from local.engine import Engine, laptop_environment, with_plugins
 from local.layout import Layout
 from tests.stack_files import ROOT
 
-UP_SECONDS = 120
+UP_SECONDS = 300
+"""Only so that nothing hangs for ever: a machine that has much else to do takes its time."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ class Checkout:
         """Pulumi without plugins: enough for configuration and outputs."""
         return Engine(self.layout, laptop_environment(self.layout))
 
-    def plugged_engine(self) -> Engine:
-        """Pulumi with whoever answers for its plugins here; `up` has been run before."""
+    def plugged_engine(self, *, with_aws: bool = False) -> Engine:
+        """Pulumi with whoever answers for its plugins here; `up` or `preview` has been run before."""
         environment = laptop_environment(self.layout)
-        answers = plugins.decide(self.layout, environment, retry=False)
+        answers = plugins.decide(self.layout, environment, retry=False, with_aws=with_aws)
         return Engine(self.layout, with_plugins(self.layout, environment, answers))
 
     def component(self, name: str) -> psutil.Process:

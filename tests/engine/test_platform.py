@@ -1,6 +1,6 @@
 """The platform under the real engine and a real API server; releases are recorded, no chart is installed.
 
-Kinds that charts bring come from local/chart_kinds.yaml: names are checked by the server, contents are not.
+Kinds come with the release that brings them (local/chart_kinds.yaml): the server checks names, not contents.
 """
 
 import json
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from local import chart_kinds
 from local.kubectl import Kubectl
 from tests.engine.programs.stack import WORD, Stack
 from tests.stack_files import valid
@@ -28,13 +27,10 @@ RELEASES = {
 
 @pytest.fixture
 def kinds(kubectl: Kubectl) -> Iterator[None]:
-    """The kinds of charts, only for this test: others need a server without them."""
-    definitions = chart_kinds.definitions()
-    kubectl.apply(*definitions)
-    names = [definition["metadata"]["name"] for definition in definitions]
-    kubectl.run("wait", "--for=condition=Established", "--timeout=30s", "crd", *names)
+    """The server without kinds of charts before and after: each comes with its release, and stays."""
+    assert kubectl.list("crd") == []
     yield
-    kubectl.run("delete", "crd", *names)
+    kubectl.run("delete", "crd", "--all")
 
 
 @pytest.fixture
@@ -72,6 +68,10 @@ def test_the_platform_lives_from_its_first_preview_to_destroy(stack: Stack, kube
     (rule,) = kubectl.list("prometheusrules", "-n", "watched")
     assert len(rule["spec"]["groups"]) >= 5
     assert len(kubectl.list("scaledobjects", "-n", "watched")) == 2
+    brought = {item["spec"]["names"]["kind"] for item in kubectl.list("crd")}
+    assert brought == {"PodMonitor", "ServiceMonitor", "PrometheusRule", "ScaledObject"}, (
+        "none of Karpenter's"
+    )
     assert kubectl.list("storageclass")[0]["provisioner"] == "ebs.csi.aws.com"
     assert not stack.holds(WORD), "the password and the receivers lie encrypted"
     assert "unchanged" in (again := stack.up())

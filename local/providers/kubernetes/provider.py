@@ -10,6 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import provider_pb2 as wire
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from local import chart_kinds
 from local.providers import protocol
 from local.providers.differences import diff_response
 from local.providers.kubernetes import objects
@@ -121,6 +122,9 @@ class KubernetesProvider(protocol.Plugin):
         """Make (no old outputs) or change an object; return its id and outputs."""
         if request.type == RELEASE:
             self._warn(request, NOT_INSTALLED)
+            for kind in () if request.preview else chart_kinds.definitions(inputs["chart"]):
+                place = self._cluster.place(kind["apiVersion"], kind["kind"], "", kind["metadata"]["name"])
+                self._cluster.apply(place, kind, force=True, dry_run=False, warn=partial(self._warn, request))
             return request.name, inputs
         is_new, place = old_outputs is None, self._place(request, inputs)
         if request.preview:

@@ -1,0 +1,260 @@
+"""The real `dev` and `prod` stacks under the real engine, from the first preview to the last object.
+
+Real: Pulumi's engine, the whole program, the API server, its controllers and its scheduler. Not real:
+anything of AWS, what charts install (their releases are recorded), and pods, which kwok plays.
+"""
+
+import json
+import re
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from components.naming import POOL_LABEL
+from local import cluster, report
+from local.engine import Engine
+from local.errors import LocalError
+from local.kubectl import Kubectl
+from local.up import READY_TIMEOUT_SECONDS
+from tests.engine.checkout import Checkout, make_checkout
+from tests.stack_files import stack_config
+
+STACKS = ("dev", "prod")
+PREVIEW_SECONDS = 10
+GATEWAY = "gateway"
+SYSTEM_NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system"}
+
+
+@dataclass(frozen=True)
+class EksStack:
+    """A stack file of the repository in a checkout of its own, with a control plane of its own."""
+
+    name: str
+    checkout: Checkout
+
+    @property
+    def config(self) -> Path:
+        """The stack file as committed, with made-up secrets, as the rehearsal of `make preview` leaves it."""
+        return self.checkout.layout.generated_stack_file(self.name)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return stack_config(self.name)
+
+    @property
+    def engine(self) -> Engine:
+        return self.checkout.plugged_engine(with_aws=True)
+
+    @property
+    def kubectl(self) -> Kubectl:
+        layout = self.checkout.layout
+        return Kubectl(layout.programs / "kubectl", layout.kubeconfig)
+
+    @property
+    def account(self) -> list[Path]:
+        """The objects that the stand-in's AWS has."""
+        return sorted(self.checkout.layout.cloud.rglob("*.json"))
+
+    def pulumi(self, *arguments: str, config: Path | None = None) -> str:
+        """What pulumi prints; the test fails with it if pulumi does."""
+        file = ("--config-file", str(config or self.config))
+        return self.engine.read(*arguments, "--stack", self.name, *file)
+
+    def changed(self, change: Callable[[dict[str, Any]], None]) -> Path:
+        """Write the stack file with changed settings and the same secrets; return where it lies."""
+        content = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        change(content["config"]["llmserve:settings"])
+        path = self.checkout.layout.state / "changed.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return path
+
+    def steps(self, config: Path) -> dict[str, list[str]]:
+        """What a preview would do with a changed stack file: operation → types and names."""
+        foreseen = json.loads(self.pulumi("preview", "--json", config=config))
+        found: dict[str, list[str]] = {}
+        for step in foreseen["steps"]:
+            kind, name = step["urn"].split("::")[-2:]
+            if step["op"] not in ("same", "refresh"):
+                found.setdefault(step["op"], []).append(f"{kind.rpartition('$')[2]} {name}")
+        return found
+
+    def pods(self) -> list[dict[str, Any]]:
+        """All pods there are; nothing else runs on this control plane."""
+        return self.kubectl.list("pods", "--all-namespaces")
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def stack(
+    request: pytest.FixtureRequest, programs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EksStack]:
+    """The stack after its rehearsal: nothing is made yet, no control plane runs."""
+    checkout = make_checkout(tmp_path_factory.mktemp(request.param), programs)
+    try:
+        checkout.run("preview", "--stack", request.param)
+        yield EksStack(request.param, checkout)
+    finally:
+        checkout.run("down")
+
+
+@pytest.fixture(scope="module")
+def up(stack: EksStack) -> EksStack:
+    """The stack, applied once."""
+    layout = stack.checkout.layout
+    cluster.start(layout.state, layout.programs, None)
+    stack.pulumi("up", "--yes", "--skip-preview")
+    return stack
+
+
+def cpu_seconds() -> float:
+    """CPU time, in user and kernel mode, of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def busy_seconds() -> float:
+    """CPU time the whole machine has spent on anything."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
+
+
+def test_a_preview_without_cloud_and_cluster_takes_ten_seconds_at_most(
+    stack: EksStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a quiet machine the wall clock counts; CPU seconds that others took meanwhile are taken off.
+
+    So load cannot fail it. That nothing grows unseen under load, CPU time is held to what two processors have
+    in that time: it does not depend on how long a process waited for its turn.
+    """
+    started, used, busy = time.monotonic(), cpu_seconds(), busy_seconds()
+    said = stack.pulumi("preview")
+    wall, own = time.monotonic() - started, cpu_seconds() - used
+    others = max(0.0, busy_seconds() - busy - own)
+    figures = f"preview of {stack.name}: {wall:.1f} s wall, {own:.1f} s CPU; others had {others:.1f} s CPU"
+    with capsys.disabled():
+        print(f"\n{figures}")
+    assert "to create" in said
+    assert stack.account == [], "nothing is made"
+    assert not (stack.checkout.layout.state / "kwok").exists(), "no control plane was started"
+    assert own > 1, f"the programs are counted: {figures}"
+    assert own <= 2 * PREVIEW_SECONDS, figures
+    assert wall - others <= PREVIEW_SECONDS, figures
+
+
+def test_after_up_every_pod_is_ready_on_a_node_of_its_declared_pool(up: EksStack) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while not all(report.is_ready(pod) for pod in up.pods()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    waiting = {
+        pod["metadata"]["name"]: report.why_not_ready(pod) for pod in up.pods() if not report.is_ready(pod)
+    }
+    assert not waiting
+    pools = {
+        node["metadata"]["name"]: node["metadata"]["labels"][POOL_LABEL] for node in up.kubectl.list("nodes")
+    }
+    declared = {name: max(pool["min"], 0) for name, pool in up.settings["pools"].items()}
+    assert Counter(pools.values()) == declared, "a node group has its least nodes"
+    versions = {
+        f"{model}-{version}": spec["pool"]
+        for model, each in up.settings["models"].items()
+        for version, spec in each.get("versions", {}).items()
+    }
+    own_pool = up.settings["gateway"].get("pool", "system")
+    seen = {
+        pod["metadata"]["labels"]["app.kubernetes.io/instance"]: pools[pod["spec"]["nodeName"]]
+        for pod in up.pods()
+    }
+    assert seen == {**versions, GATEWAY: own_pool}
+
+
+def test_a_second_up_changes_nothing_and_a_refresh_finds_no_difference(up: EksStack) -> None:
+    said = up.pulumi("up", "--yes", "--skip-preview")
+    summary = said[said.index("Resources:") :].split()
+    assert summary[2] == "unchanged", said
+    assert "changes" not in summary[: summary.index("Duration:")], said
+    up.pulumi("refresh", "--preview-only", "--expect-no-changes")
+
+
+def larger_pool(settings: dict[str, Any]) -> None:
+    settings["pools"]["l4"]["max"] += 1
+
+
+def other_flag(settings: dict[str, Any]) -> None:
+    (version, *_) = settings["models"]["chat"]["versions"].values()
+    version["flags"] = {"block-size": 32}
+
+
+def other_tag(settings: dict[str, Any]) -> None:
+    settings["cluster"].setdefault("tags", {})["team"] = "serving"
+
+
+def test_a_change_of_one_pools_size_changes_that_node_group_and_nothing_else(up: EksStack) -> None:
+    assert up.steps(up.changed(larger_pool)) == {"update": ["aws:eks/nodeGroup:NodeGroup pool-l4"]}
+
+
+def test_a_change_of_one_models_flag_changes_two_resources_at_most(up: EksStack) -> None:
+    found = up.steps(up.changed(other_flag))
+    assert set(found) == {"update"}
+    assert "kubernetes:apps/v1:Deployment" in " ".join(found["update"])
+    assert len(found["update"]) <= 2, found
+
+
+def test_a_new_tag_replaces_nothing(up: EksStack) -> None:
+    found = up.steps(up.changed(other_tag))
+    assert set(found) == {"update"}, found
+    kinds = {resource.partition(":")[0] for resource in found["update"]} - {"pulumi"}
+    assert kinds == {"aws"}, found
+
+
+def let_go(settings: dict[str, Any]) -> None:
+    """What docs/aws.md tells to do before a stack that keeps data is destroyed."""
+    settings["environment"] = "development"
+    settings["cluster"] |= {"protect_data": False, "deletion_protection": False}
+
+
+def test_what_keeps_data_is_not_destroyed_before_it_is_let_go(up: EksStack) -> None:
+    if not up.settings["cluster"].get("protect_data", True):
+        pytest.skip("this stack file lets everything go")
+    before = up.account
+    with pytest.raises(LocalError, match="protect"):
+        up.pulumi("destroy", "--yes", "--skip-preview")
+    assert up.account == before
+
+
+def test_destroy_goes_in_order_and_leaves_nothing(up: EksStack) -> None:
+    config = up.changed(let_go)
+    up.pulumi("up", "--yes", "--skip-preview", config=config)
+    said = up.pulumi("destroy", "--yes", "--skip-preview", config=config)
+    kinds = re.findall(r" -  (\S+) \S+ deleted", said)
+
+    def all_before(first: str, then: str) -> bool:
+        """Whether everything of one kind was gone before anything of the other began to go."""
+        places = [
+            [place for place, kind in enumerate(kinds) if kind.startswith(kind_)] for kind_ in (first, then)
+        ]
+        assert all(places), (first, then, kinds)
+        return max(places[0]) < min(places[1])
+
+    assert all_before("kubernetes:", "aws:eks:NodeGroup")
+    assert all_before("kubernetes:", "aws:eks:PodIdentityAssociation")
+    assert all_before("kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Namespace")
+    assert all_before("aws:eks:NodeGroup", "aws:eks:Cluster")
+    assert all_before("aws:eks:Cluster", "aws:ec2:Subnet")
+    assert all_before("aws:ec2:Subnet", "aws:ec2:Vpc")
+    assert up.account == []
+    assert up.kubectl.list("nodes") == []
+    assert up.pods() == []
+    assert {item["metadata"]["name"] for item in up.kubectl.list("namespaces")} == SYSTEM_NAMESPACES
+    kinds_served = up.kubectl.run("api-resources", "--verbs=list", "-o", "name").split()
+    ours = ("-l", "app.kubernetes.io/managed-by=pulumi", "-o", "name")
+    assert up.kubectl.run("get", ",".join(kinds_served), "--all-namespaces", *ours) == ""
+    assert up.kubectl.list("storageclass") == []
+    exported = json.loads(up.engine.read("stack", "export", "--stack", up.name))
+    assert not exported["deployment"].get("resources")
