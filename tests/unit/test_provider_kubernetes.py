@@ -171,12 +171,14 @@ def test_an_unready_object_is_told_at_refresh_so_that_the_next_up_goes_on() -> N
     assert provider(Server(there=None)).read(request).id == "", "what is gone has no id"
 
 
-def test_a_chart_release_is_kept_as_given_and_said_to_be_nothing_more(
+def test_a_chart_release_without_kinds_is_kept_as_given_and_said_to_be_nothing_more(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = provider(Server(failing(AssertionError("the server must not be asked"))))
-    values = {"chart": "keda", "values": {"a": [1, None]}}
-    request = wire.CreateRequest(name="keda", type="kubernetes:helm.sh/v3:Release", properties=encode(values))
+    values = {"chart": "metrics-server", "values": {"a": [1, None]}}
+    request = wire.CreateRequest(
+        name="metrics-server", type="kubernetes:helm.sh/v3:Release", properties=encode(values)
+    )
     assert decode(made.create(request).properties) == values
     assert "did NOT install this Helm release" in capsys.readouterr().err, "no engine listens here"
 
