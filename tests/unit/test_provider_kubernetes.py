@@ -171,16 +171,29 @@ def test_an_unready_object_is_told_at_refresh_so_that_the_next_up_goes_on() -> N
     assert provider(Server(there=None)).read(request).id == "", "what is gone has no id"
 
 
-def test_a_chart_release_without_kinds_is_kept_as_given_and_said_to_be_nothing_more(
+def release(values: dict[str, Any], preview: bool = False) -> Any:
+    return wire.CreateRequest(
+        name="r", type="kubernetes:helm.sh/v3:Release", properties=encode(values), preview=preview
+    )
+
+
+def test_a_chart_release_is_kept_as_given_and_said_to_be_nothing_more(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     made = provider(Server(failing(AssertionError("the server must not be asked"))))
     values = {"chart": "metrics-server", "values": {"a": [1, None]}}
-    request = wire.CreateRequest(
-        name="metrics-server", type="kubernetes:helm.sh/v3:Release", properties=encode(values)
-    )
-    assert decode(made.create(request).properties) == values
+    assert decode(made.create(release(values)).properties) == values
     assert "did NOT install this Helm release" in capsys.readouterr().err, "no engine listens here"
+
+
+def test_a_chart_release_brings_its_kinds_by_name_but_not_at_a_preview() -> None:
+    server = Server()
+    provider(server).create(release({"chart": "keda"}, preview=True))
+    assert server.applied == []
+    provider(server).create(release({"chart": "keda"}))
+    (applied,) = server.applied
+    assert applied["manifest"]["spec"]["names"]["kind"] == "ScaledObject"
+    assert applied["dry_run"] is False
 
 
 def test_a_fault_in_the_settings_is_told_without_their_value() -> None:
