@@ -111,7 +111,12 @@ def laptop_environment(layout: Layout) -> dict[str, str]:
     layout.backend.mkdir(parents=True, exist_ok=True)
     if not layout.passphrase.is_file():
         write_private(layout.passphrase, secrets.token_urlsafe(32))
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    # Compiled files of this checkout save a second of every run, whatever the user's shell says of them.
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PULUMI_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return (
         inherited
         | processes.mark(layout.state)
