@@ -25,7 +25,7 @@ from tests.engine.eks_stack import EksStack, measured_preview, play_load_balance
 
 STACKS = ("dev", "prod")
 PREVIEW_SECONDS = {"dev": 10, "prod": 14}
-"""The goal is 10 for both. Measured on two quiet cores 2026-11-26: dev see the printed line, prod 10.6 to 11.4."""
+"""The goal is 10 for both. Measured on two quiet cores, 2026-11-26: prod 10.6 to 11.4."""
 GATEWAY = "gateway"
 SYSTEM_NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system"}
 
