@@ -21,7 +21,6 @@ try:
     import pulumi
 except ImportError:
     sys.exit(f"there is no pulumi in {sys.prefix}: install the program's requirements there")
-
 ERROR_SHOWN = 32  # exit status: failed, and the user was told why
 
 
@@ -34,8 +33,7 @@ def run(order: dict[str, Any]) -> int:
     if Path(program).is_file():
         sys.path.insert(0, str(Path(program).parent))  # as `python program.py` does; a folder adds itself
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a failed run leaves futures that nobody awaits
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    asyncio.set_event_loop(loop := asyncio.new_event_loop())
     # asyncio's own pool has a few threads per core, and one awaited resource holds one for minutes
     loop.set_default_executor(ThreadPoolExecutor(max(32, order["settings"]["parallel"])))
 
