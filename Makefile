@@ -68,7 +68,7 @@ unit: setup ## tests of pure functions
 	$(call timed,unit tests: pure functions,$(RUN)/python -m pytest -q -n 2 tests/unit)
 
 program: setup ## tests of the whole program against a recorder
-	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest -q tests/program)
+	$(call timed,program tests: the whole program against a recorder; no engine and no cluster,$(RUN)/python -m pytest -q -n 2 tests/program)
 
 engine: tools ## tests with the real engine and a real API server
 	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are pretended,$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/engine)
