@@ -142,7 +142,14 @@ def test_no_key_stands_in_clear_in_pulumis_state_or_in_the_cluster(stack: Checko
     assert not [name for name, key in keys.items() if any(key in text for text in texts)]
 
 
-def test_more_gpus_than_there_are_is_told_with_the_schedulers_words(stack: Checkout) -> None:
+def test_more_gpus_than_there_are_is_told_with_the_schedulers_words(
+    stack: Checkout, kubectl: Kubectl
+) -> None:
+    """The stack asks for all GPUs there are, else the planner would refuse it; one node takes no pods."""
+    taken = {pod["spec"].get("nodeName") for pod in kubectl.list("pods", "-n", NAMESPACE)}
+    nodes = [node["metadata"]["name"] for node in kubectl.list("nodes", "-l", "llmserve.dev/pool=l4")]
+    free = next(name for name in nodes if name not in taken)
+    kubectl.run("cordon", free)
     path = stack.layout.stack_file("local")
     committed = path.read_text()
     small = committed.replace("pool: l4, max_model_len: 8192}", "pool: l4, max_model_len: 8192, replicas: 4}")
@@ -152,6 +159,7 @@ def test_more_gpus_than_there_are_is_told_with_the_schedulers_words(stack: Check
         status, said = stack.until("Insufficient nvidia.com/gpu", lambda up: up.send_signal(signal.SIGINT))
     finally:
         path.write_text(committed)
+        kubectl.run("uncordon", free)
 
     assert status == 130, "given up by hand: the Deployment's own deadline is that of a node joining"
     assert "0/9 nodes are available" in said
