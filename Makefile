@@ -73,9 +73,9 @@ program: setup ## tests of the whole program against a recorder
 engine: tools ## tests with the real engine and a real API server
 	$(call timed,engine tests: real pulumi and real Kubernetes control plane; pods are pretended,$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/engine)
 
-# The second half measures times and idle cost, so nothing runs beside it.
+# One after the other: two workers on two cores made waits for pods time out on a slow machine.
 e2e: tools ## tests of pods that run: process node, real LiteLLM, Prometheus and Redis, simulated engines
-	$(call timed,e2e tests: real control plane and processes; engines are simulated; on two workers,$(RUN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/e2e --ignore=tests/e2e/test_up.py)
+	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest -q tests/e2e --ignore=tests/e2e/test_up.py)
 	$(call timed,e2e tests: make up as a user runs it,$(RUN)/python -m pytest -q tests/e2e/test_up.py)
 
 figures: tools ## what is lost while the whole laptop stack is changed under load, one test a line; part of e2e
