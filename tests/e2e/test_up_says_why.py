@@ -54,7 +54,7 @@ def test_up_ends_with_the_reason_of_every_pod_that_does_not_come(space: Space, t
     stack = Stack("manifests", tmp_path, environment, pulumi_of(rig.programs))
     space.apply(app_config())
     resources = {}
-    for name, (containers, _) in BROKEN.items():
+    for name, (containers, *_) in BROKEN.items():
         for one in containers:
             one["terminationMessagePolicy"] = "FallbackToLogsOnError"
         made = deployment(name, 1, pod_spec(*containers))
