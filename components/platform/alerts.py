@@ -31,8 +31,8 @@ def groups(
     """
     namespace = gateway.namespace
     made = {
-        "llmserve-recorded": error_alerts.recorded(namespace),
-        "llmserve-errors": error_alerts.rules(gateway, alerts),
+        # In one group, since groups are evaluated in no order: alerts see what was recorded just now.
+        "llmserve-errors": [*error_alerts.recorded(namespace), *error_alerts.rules(gateway, alerts)],
         "llmserve-latency": _latency(versions, namespace, alerts, objectives),
         "llmserve-queue": _queue(versions, namespace, alerts),
         "llmserve-telemetry": _telemetry(versions, gateway, gpu_metrics=gpu_metrics),
