@@ -22,6 +22,7 @@ from local.errors import LocalError
 from local.up import READY_TIMEOUT_SECONDS
 from tests.engine.checkout import make_checkout
 from tests.engine.eks_stack import EksStack, measured_preview, play_load_balancer_controller
+from tests.engine.settle import settle
 
 STACKS = ("dev", "prod")
 PREVIEW_SECONDS = {"dev": 10, "prod": 14}
@@ -106,6 +107,7 @@ def test_after_up_every_pod_is_ready_on_a_node_of_its_declared_pool(up: EksStack
 
 
 def test_a_second_up_changes_nothing_and_a_refresh_finds_no_difference(up: EksStack) -> None:
+    settle(up.kubectl)
     said = up.pulumi("up", "--yes", "--skip-preview")
     summary = said[said.index("Resources:") :].split()
     assert summary[2] == "unchanged", said

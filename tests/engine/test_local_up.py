@@ -14,8 +14,10 @@ import yaml
 
 from local import ports, processes
 from local.engine import Engine
+from local.kubectl import Kubectl
 from local.stack_config import MASTER_KEY, prepare
 from tests.engine.checkout import Checkout, make_checkout
+from tests.engine.settle import settle
 
 SECRETS = (MASTER_KEY, "openai_api_key", "tenant_keys")
 
@@ -45,6 +47,7 @@ def test_preview_makes_nothing_a_second_up_changes_nothing_and_down_leaves_nothi
     assert json.loads(checkout.run("status", "--json"))["pods"] == []
 
     first = checkout.run("up", "--fake-pods")
+    settle(Kubectl(layout.programs / "kubectl", layout.state / "kubeconfig"))
     second = checkout.run("up", "--fake-pods")
 
     assert "stand-ins of this repository answer for" in first

@@ -16,6 +16,7 @@ import yaml
 
 from local.kubectl import Kubectl
 from tests.engine.checkout import Checkout, make_checkout
+from tests.engine.settle import settle
 
 NAMESPACE = "llmserve"
 AUTONAMED = re.compile(r"(?<=gateway-environment)-[0-9a-f]{8}$")
@@ -70,7 +71,10 @@ def pulumi(stack: Checkout, *arguments: str) -> str:
     return stack.plugged_engine().read(*arguments, "--stack", "local", "--config-file", str(config))
 
 
-def test_a_second_up_changes_nothing_and_a_refresh_finds_no_difference(stack: Checkout) -> None:
+def test_a_second_up_changes_nothing_and_a_refresh_finds_no_difference(
+    stack: Checkout, kubectl: Kubectl
+) -> None:
+    settle(kubectl)
     assert summary(pulumi(stack, "up", "--yes", "--skip-preview")) == "56 unchanged"
     pulumi(stack, "refresh", "--preview-only", "--expect-no-changes")
 
@@ -98,6 +102,7 @@ def test_every_object_deleted_by_hand_is_repaired_by_the_next_up(stack: Checkout
 
 
 def test_one_object_deleted_by_hand_is_all_that_is_made_again(stack: Checkout, kubectl: Kubectl) -> None:
+    settle(kubectl)
     kubectl.run("delete", "poddisruptionbudget", "gateway", "-n", NAMESPACE)
     assert summary(pulumi(stack, "up", "--yes", "--skip-preview")) == "+ 1 created, 55 unchanged"
 
@@ -116,6 +121,7 @@ def test_a_namespace_deleted_by_hand_comes_back_with_everything_in_it(
 def test_moving_traffic_replaces_the_gateways_config_and_rolls_it_and_touches_nothing_else(
     stack: Checkout, kubectl: Kubectl
 ) -> None:
+    settle(kubectl)
     path = stack.layout.stack_file("local")
     committed = path.read_text()
     path.write_text(committed.replace("{qwen3-8b: 90, qwen3-8b-fp8: 10}", "{qwen3-8b: 10, qwen3-8b-fp8: 90}"))
