@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from local import (
     stack_config,
     tables,
 )
+from local.early_chat import EarlyChat
 from local.engine import PROJECT, STACK, Engine, laptop_environment, with_plugins
 from local.errors import LocalError
 from local.kubectl import Kubectl
@@ -113,21 +114,24 @@ def up(
         engine, answers = open_engine(layout, console)
         mend(engine, STACK, console)
         config = stack_config.prepare(engine, STACK, wanted.secret_keys, wanted.own_passwords)
-    applied = time.monotonic()
-    with steps.step("pulumi up"):
-        log = layout.logs / "up.log" if quiet else None
-        arguments = ("--yes", "--skip-preview", "--suppress-outputs", "--config-file", str(config))
-        run_pulumi(engine, "up", *arguments, log=log)
-    with steps.step("pods ready"):
-        outputs = report.outputs(engine, STACK)
-        kubectl = Kubectl(layout.programs / "kubectl", plane.kubeconfig)
-        wait_until_ready(kubectl, outputs, console)
     client = None if fake_pods else first_chat.choose_client(layout, settings)
     url = process_node.gateway_url(layout)
+    kubectl = Kubectl(layout.programs / "kubectl", plane.kubeconfig)
+    applied = time.monotonic()
+    with ExitStack() as beside:
+        early = client and url and beside.enter_context(EarlyChat(url, client, kubectl, wanted.gateway[0]))
+        with steps.step("pulumi up"):
+            log = layout.logs / "up.log" if quiet else None
+            arguments = ("--yes", "--skip-preview", "--suppress-outputs", "--config-file", str(config))
+            run_pulumi(engine, "up", *arguments, log=log)
+        with steps.step("pods ready"):
+            outputs = report.outputs(engine, STACK)
+            wait_until_ready(kubectl, outputs, console)
     if client and url:
         with steps.step("first chat"):
             answer = first_chat.send(url, client)
-        since = time.monotonic() - applied - answer.total_seconds + answer.first_token_seconds
+        first_token = time.monotonic() - answer.total_seconds + answer.first_token_seconds
+        since = ((early and early.first_token) or first_token) - applied
     tables.show(report.collect(layout, outputs, settings["tenants"]), console)
     console.print(steps.table())
     tables.show_simulated(layout, answers, wanted.secret_keys, console, fake_pods=fake_pods, ollama=ollama)

@@ -47,7 +47,7 @@ class EksClusterSettings(Settings):
     """Version of the control plane, as in "1.35"."""
     availability_zones: tuple[str, ...]
     """Zones by name, in an order that stays: a new one is added at the end."""
-    network: NetworkSettings = NewNetworkSettings()
+    network: NetworkSettings = Field(default_factory=NewNetworkSettings)
     """A VPC of its own, or an existing one by `vpc_id`."""
     service_cidr: str = "172.20.0.0/16"
     """Addresses of Services; fixed for the cluster's life."""

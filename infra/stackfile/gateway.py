@@ -86,7 +86,7 @@ class GatewaySettings(Settings):
     """LiteLLM image with tag or digest; None = the one llmserve was tested with."""
     pool: str | None = None
     """Pool it runs on; None = any node without a taint."""
-    replicas: ReplicaSettings = ReplicaSettings()
+    replicas: ReplicaSettings = Field(default_factory=ReplicaSettings)
     """Bounds of its autoscaler."""
     cpu: Annotated[float, Field(gt=0)] = 1.0
     """CPU cores of a replica: about 90 requests/s or 1,000 chunks/s (docs/gateway.md)."""

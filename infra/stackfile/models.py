@@ -73,7 +73,7 @@ class VersionSettings(Settings):
     """Memory of a pod; None = its GPUs' share of the node."""
     shm_gib: Annotated[int, Field(ge=0)] | None = None
     """Shared memory, part of memory_gib; None = 1 for one GPU, 8 for more."""
-    cache: CacheSettings = CacheSettings()
+    cache: CacheSettings = Field(default_factory=CacheSettings)
     """Volume for weights and compiled kernels."""
     model_token: str | None = None
     """Name of the secret config key with the token for gated weights, as in `hf_token`."""
@@ -139,7 +139,7 @@ class ServedModelSettings(Settings):
     """Autoscaling of each version; None = fixed replicas."""
     objectives: ObjectivesSettings | None = None
     """Latency objectives."""
-    requests: RequestSettings = RequestSettings()
+    requests: RequestSettings = Field(default_factory=RequestSettings)
     """What clients are expected to ask."""
     fallbacks: tuple[str, ...] = ()
     """Models asked in this order when this one fails."""

@@ -78,11 +78,11 @@ class PlatformSettings(Settings):
     """NVIDIA device plugin; None = on eks, for pools whose image brings none."""
     dcgm_exporter: bool | None = None
     """NVIDIA GPU metrics; None = on eks with GPU pools."""
-    prometheus_stack: PrometheusStackSettings = PrometheusStackSettings()
+    prometheus_stack: PrometheusStackSettings = Field(default_factory=PrometheusStackSettings)
     """Prometheus, Alertmanager and Grafana."""
     monitors: bool | None = None
     """PodMonitors of engines and gateway; None = with the chart kube-prometheus-stack."""
-    alerts: AlertSettings = AlertSettings()
+    alerts: AlertSettings = Field(default_factory=AlertSettings)
     """Alerts on models, gateway and GPUs."""
     dashboard: bool | None = None
     """Grafana dashboard of the models; None = with the chart's Grafana."""

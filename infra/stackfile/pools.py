@@ -52,7 +52,7 @@ class PoolSettings(Settings):
     """Operating system. bottlerocket brings its own device plugin (eks)."""
     image_release: str | None = None
     """Release of the image; None = the pinned one, or EKS' newest when the pool is made (eks)."""
-    disk: DiskSettings = DiskSettings()
+    disk: DiskSettings = Field(default_factory=DiskSettings)
     """The node's volume (eks)."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Further labels of the nodes (eks)."""

@@ -60,13 +60,13 @@ class StackSettings(Settings):
     """What clients may ask for, by public name."""
     tenants: dict[str, TenantSettings]
     """Who may ask, by name."""
-    gateway: GatewaySettings = GatewaySettings()
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
     """How they ask."""
-    secrets: SecretsSettings = SecretsSettings()
+    secrets: SecretsSettings = Field(default_factory=SecretsSettings)
     """Where keys and tokens come from."""
-    observability: ObservabilitySettings = ObservabilitySettings()
+    observability: ObservabilitySettings = Field(default_factory=ObservabilitySettings)
     """How it is watched."""
-    platform: PlatformSettings = PlatformSettings()
+    platform: PlatformSettings = Field(default_factory=PlatformSettings)
     """What is installed below the models."""
     waivers: tuple[Waiver, ...] = ()
     """Rules that knowingly need not be kept for a while (docs/rules.md)."""
