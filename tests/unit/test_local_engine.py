@@ -174,6 +174,16 @@ def test_a_whole_state_is_left_alone_and_none_at_all_is_no_fault(layout: Layout)
     assert state.read_text() == '{"version": 3}'
 
 
+def test_a_half_written_file_of_attributes_is_dropped_and_the_state_kept(layout: Layout) -> None:
+    """Pulumi says of it: failed to load checkpoint: EOF."""
+    state = checkpoint(layout, now='{"version": 3}')
+    attributes = state.with_name(f"{state.name}.attrs")
+    attributes.write_text("")
+    assert Engine(layout, {}).restore_checkpoint("local") is None
+    assert not attributes.exists()
+    assert state.read_text() == '{"version": 3}'
+
+
 def test_a_state_of_which_nothing_whole_is_left_is_told_with_the_way_out(layout: Layout) -> None:
     checkpoint(layout, now="")
     with pytest.raises(LocalError, match="make down"):
