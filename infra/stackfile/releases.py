@@ -1,0 +1,92 @@
+"""How a new version of a model gets its traffic: strategy, steps, and the numbers of the analysis."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from infra.stackfile.base import Percent, PositiveInt, Settings
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Ratio = Annotated[float, Field(gt=1)]
+Points = Annotated[float, Field(gt=0, le=100)]
+"""Percentage points."""
+PerExposure = tuple[Points, Points, Points]
+RatioPerExposure = tuple[Ratio, Ratio, Ratio]
+
+
+class AnalysisSettings(Settings):
+    """The canary's judge; docs/releases.md tells the rule. Defaults: the canary study, simulated 2026-11-21.
+
+    A triple holds one limit for weights below 25 %, one below 50 %, and one for the rest and the last step.
+    """
+
+    hold_seconds: PositiveInt = 600
+    """Shortest time at one weight."""
+    max_wait_seconds: PositiveInt = 1800
+    """Longest time at one weight; then the step is inconclusive."""
+    warmup_seconds: PositiveInt = 180
+    """Start of each step that latency is not judged by: pods and caches are cold."""
+    look_seconds: PositiveInt = 30
+    """Between two looks; the rule is valid at every one."""
+    missing_seconds: PositiveInt = 300
+    """So long may series be missing before the step is inconclusive."""
+    alpha: Share = 0.005
+    """Chance that one test calls a version worse that is just tolerable."""
+    min_requests: PositiveInt = 20
+    """Requests of the canary below which a step proves nothing."""
+    min_failures: PositiveInt = 3
+    """Failures of the canary below which it is not called worse."""
+    failures_per_cooldown: PositiveInt = 3
+    """Failures that the gateway's cooling down of a version stands for: its allowed fails and one more."""
+    hard_stop_failures: PositiveInt = 5
+    """With `hard_stop_percent`: failures that end a release whatever the statistics say."""
+    hard_stop_percent: Percent = 20
+    """Share of the canary's requests that fail, for a hard stop."""
+    hard_stop_stable_percent: Percent = 10
+    """At this share of stable's own failures the fault is not the canary's: no hard stop."""
+    tolerated_failure_ratio: Ratio = 1.5
+    """Failures of the canary per failure of stable that are no reason to abort."""
+    error_margin_points: Points = 0.25
+    """Further errors tolerated, whatever stable's rate."""
+    abort_margin_points: Points = 1.0
+    """Further requests that clients give up, tolerated whatever stable's rate."""
+    tolerated_ttft_ratio: Ratio = 1.15
+    """Time to first token relative to stable's that is no reason to abort."""
+    tolerated_tpot_ratio: Ratio = 1.08
+    """Time per output token relative to stable's that is no reason to abort."""
+    early_excess_factor: Annotated[float, Field(ge=1)] = 2.5
+    """Before `hold_seconds` the tolerated excess is this many times as large."""
+    recent_seconds: PositiveInt = 180
+    """A version is slow only if it still was in the last so many seconds."""
+    error_limit_points: PerExposure = (10.0, 5.0, 1.5)
+    """To advance, more errors than stable's by this much are excluded."""
+    abort_limit_points: PerExposure = (15.0, 8.0, 3.0)
+    """To advance, more aborts than stable's by this much are excluded."""
+    ttft_limit_ratios: RatioPerExposure = (2.0, 1.5, 1.25)
+    """To advance, a time to first token of so many times stable's is excluded."""
+    tpot_limit_ratios: RatioPerExposure = (1.5, 1.3, 1.15)
+    """To advance, a time per output token of so many times stable's is excluded."""
+    exclusion: Share = 0.05
+    """Chance that a limit is called excluded that is not."""
+
+
+class ReleaseSettings(Settings):
+    """How a new version gets a model's traffic."""
+
+    strategy: Literal["canary", "blue_green", "rolling", "ab"] = "canary"
+    """canary: step by step, judged. blue_green: all at once after a smoke test, the old one kept for a while.
+    rolling: the only version's pods are replaced in place. ab: both stay, each key on one of them."""
+    steps: tuple[Percent, ...] = (5, 25, 50, 100)
+    """Percent of traffic on the new version, step by step."""
+    keep_minutes: PositiveInt = 30
+    """blue_green: how long the old version stays up after the switch, for an instant way back."""
+    on_inconclusive: Literal["hold", "rollback"] = "hold"
+    """What a step without a verdict means: hold the weights and ask a person, or go back. Never promotion."""
+    max_extra_usd_per_hour: Annotated[float, Field(ge=0)] | None = None
+    """Most that both versions at once may cost beyond stable alone; None = no limit."""
+    tokenizer_differs: str | None = None
+    """Why a version of another tokenizer family is fine; without a reason it is refused."""
+    shorter_context: str | None = None
+    """Why a version with a shorter context is fine; without a reason it is refused."""
+    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    """The numbers of the verdicts."""
