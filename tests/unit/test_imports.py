@@ -8,13 +8,14 @@ import pytest
 
 from tests.stack_files import ROOT
 
-OURS = ("components", "infra", "llmserve", "local", "planner", "tools")
+OURS = ("components", "infra", "llmserve", "local", "planner", "release", "tools")
 MAY_IMPORT: dict[str, set[str]] = {
     "planner": set(),
     "components": {"planner"},
     "infra": {"components", "planner"},
     "local": {"planner"},
-    "llmserve": {"infra", "local", "planner", "components"},
+    "llmserve": {"infra", "local", "planner", "components", "release"},
+    "release": {"infra", "planner"},
     "tools": set(),
 }
 SHARED_NAMES = {("local", "components.naming")}
