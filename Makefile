@@ -5,6 +5,9 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 STACK ?= local
+SIMULATOR ?= ../shared/tools/canary/sim.py
+RUNS ?= 300
+SEED ?= 7
 VENV := .venv
 RUN := $(VENV)/bin
 # The environment is made anew exactly when what it is made of changes.
@@ -14,7 +17,7 @@ READY := $(VENV)/.ready-$(shell cat requirements/dev.txt pyproject.toml | cksum 
 timed = @printf '== %s\n' "$(1)"; started=$$SECONDS; $(2) || exit $$?; printf '   %s s\n' $$((SECONDS - started))
 
 .PHONY: help setup tools plugins up down preview status check test format lint types unit program engine e2e \
-  figures bench schema snap fmt lock clean
+  figures bench bench-release schema snap fmt lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +86,11 @@ figures: tools ## what is lost while the whole laptop stack is changed under loa
 
 bench: tools ## how times grow with the number of models
 	@$(RUN)/python -m tests.bench
+
+bench-release: setup ## how often the judge of releases is wrong: make bench-release SIMULATOR=.../sim.py RUNS=300 SEED=7
+	@test -f "$(SIMULATOR)" || { echo 'bench-release: name the canary study simulator, SIMULATOR=<path of sim.py>'; exit 1; }
+	@cd $(dir $(SIMULATOR)) && PYTHONPATH=$(CURDIR) PYTHONDONTWRITEBYTECODE=1 $(CURDIR)/$(RUN)/python sim.py \
+	  --rule-module release.analysis --rates 0.2,1,5,20 --runs $(RUNS) --seed $(SEED)
 
 schema: setup ## write docs/stack.schema.json, by which editors complete stack files
 	@$(RUN)/llmserve schema > docs/.stack.schema.json && mv docs/.stack.schema.json docs/stack.schema.json

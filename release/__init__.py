@@ -1,1 +1,1 @@
-"""How traffic moves from one version of a model to another: plan of steps, analysis, promoter."""
+"""How traffic moves from one version of a model to another, and who decides that it may."""
