@@ -3,29 +3,22 @@
 import time
 
 from local.kubectl import Kubectl
+from local.providers.kubernetes.readiness import missing
+from local.report import scalers_behind
 
 SETTLE_SECONDS = 120
 POLL_SECONDS = 0.5
 
 
 def unsettled(kubectl: Kubectl) -> list[str]:
-    """Names of autoscalers yet to act and of Deployments short of pods.
+    """Autoscalers yet to act, and what Deployments lack by the stand-in's own judgement.
 
     An `up` that meets one of them takes it up again, as it should: so a test that counts what `up` changes
     waits for them. A gateway begins with one pod, and its autoscaler asks for the second seconds later.
     """
-    waiting = []
-    for scaler in kubectl.list("hpa", "-A"):
-        least = scaler["spec"].get("minReplicas", 1)
-        if scaler.get("status", {}).get("currentReplicas", 0) < least:
-            waiting.append(f"HorizontalPodAutoscaler/{scaler['metadata']['name']}")
-    for deployment in kubectl.list("deployments", "-A"):
-        status = deployment.get("status", {})
-        is_seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-        counts = {status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")}
-        if not is_seen or counts != {deployment["spec"]["replicas"]}:
-            waiting.append(f"Deployment/{deployment['metadata']['name']}")
-    return waiting
+    behind = scalers_behind(kubectl.list("hpa", "-A"))
+    lacks = [(item["metadata"]["name"], missing(item, [])) for item in kubectl.list("deployments", "-A")]
+    return [f"autoscaler {name}" for name in behind] + [f"{name}: {lack}" for name, lack in lacks if lack]
 
 
 def settle(kubectl: Kubectl) -> None:
