@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.unit.test_platform_alerts import rule_groups, rules
+from tests.unit.test_platform_alerts import STACKS, expressions, rule_groups, rules
 
 NS = 'namespace="llmserve"'
 ENGINES = {
@@ -179,3 +179,21 @@ def test_each_alert_fires_in_a_case_and_a_case_without_alerts_is_beside_it() -> 
     fired = {name for _, firing in CASES.values() for name in firing}
     assert fired == set(rules("every-engine")) - {"LlmserveSlowTokens"}, "it is LlmserveSlowFirstToken's twin"
     assert sum(not firing for _, firing in CASES.values()) >= 10
+
+
+def test_promtool_reads_every_rule_and_every_query_of_the_dashboards(programs: Path, tmp_path: Path) -> None:
+    every: list[dict[str, Any]] = []
+    for stack in STACKS:
+        every += [{**group, "name": f"{stack}-{group['name']}"} for group in rule_groups(stack)]
+        shown = [{"record": f"panel_{number}", "expr": e} for number, e in enumerate(expressions(stack))]
+        every.append({"name": f"{stack}-dashboard", "rules": shown})
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": every}), encoding="utf-8")
+    answer = subprocess.run(
+        [programs / "promtool", "check", "rules", "--lint=none", file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "SUCCESS" in answer.stdout
