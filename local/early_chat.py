@@ -6,7 +6,6 @@ soon as one gateway and the versions of its model are.
 
 import socket
 import threading
-import time
 from types import TracebackType
 
 from components.naming import MODEL_LABEL
@@ -23,13 +22,13 @@ GIVE_UP_SECONDS = 5
 class EarlyChat(threading.Thread):
     """Sends one chat as soon as it can be answered, while the body of its `with` runs.
 
-    `first_token` is the time.monotonic() of its first token; None if it got none, or if the gateway answered
+    `first_token_at` is that of the answer; None if there was none, or if the gateway answered
     already before: then nothing comes up, and the chat would tell of the stack as it was.
     """
 
     def __init__(self, url: str, client: Client, kubectl: Kubectl, namespace: str) -> None:
         super().__init__(name="early-chat", daemon=True)
-        self.first_token: float | None = None
+        self.first_token_at: float | None = None
         self._url, self._client, self._kubectl, self._namespace = url, client, kubectl, namespace
         self._stop_asking = threading.Event()
 
@@ -50,8 +49,7 @@ class EarlyChat(threading.Thread):
         while not self._stop_asking.wait(POLL_SECONDS):
             try:
                 if _answers(self._url) and self._model_serves():
-                    answer = send(self._url, self._client)
-                    self.first_token = time.monotonic() - answer.total_seconds + answer.first_token_seconds
+                    self.first_token_at = send(self._url, self._client).first_token_at
                     return
             except LocalError:
                 continue

@@ -76,7 +76,8 @@ class Engine:
         Raises LocalError if there is none. What was made since is taken over by the next `up`.
         """
         for attributes in (self.layout.backend / ".pulumi").rglob("*.attrs"):
-            if not _is_whole(attributes):  # only a content type; a file without one is read all the same
+            # Only a content type. Pulumi reads a file without one, but says EOF where this one is empty.
+            if not _is_whole(attributes):
                 attributes.unlink()
         state = self.layout.backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
         kept = state.with_name(f"{state.name}.bak")

@@ -34,6 +34,8 @@ class Answer:
 
     tokens: list[str]
     first_token_seconds: float
+    first_token_at: float
+    """By time.monotonic()."""
     total_seconds: float
     finish_reason: str | None
     version: str | None
@@ -88,7 +90,7 @@ def _send(url: str, client: Client) -> Answer:
         version = response.headers.get("x-litellm-model-id")
     if not tokens or finish is None:
         raise LocalError(f"the chat was cut short after {len(tokens)} tokens")
-    return Answer(tokens, first, time.monotonic() - started, finish, version)
+    return Answer(tokens, first, started + first, time.monotonic() - started, finish, version)
 
 
 def _choices(response: requests.Response) -> Iterator[Mapping[str, Any]]:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,8 +118,8 @@ def up(
     url = process_node.gateway_url(layout)
     kubectl = Kubectl(layout.programs / "kubectl", plane.kubeconfig)
     applied = time.monotonic()
-    with ExitStack() as beside:
-        early = client and url and beside.enter_context(EarlyChat(url, client, kubectl, wanted.gateway[0]))
+    early = EarlyChat(url, client, kubectl, wanted.gateway[0]) if client and url else None
+    with early or nullcontext():
         with steps.step("pulumi up"):
             log = layout.logs / "up.log" if quiet else None
             arguments = ("--yes", "--skip-preview", "--suppress-outputs", "--config-file", str(config))
@@ -127,11 +127,10 @@ def up(
         with steps.step("pods ready"):
             outputs = report.outputs(engine, STACK)
             wait_until_ready(kubectl, outputs, console)
-    if client and url:
+    if client and url and early:
         with steps.step("first chat"):
             answer = first_chat.send(url, client)
-        first_token = time.monotonic() - answer.total_seconds + answer.first_token_seconds
-        since = ((early and early.first_token) or first_token) - applied
+        since = (early.first_token_at or answer.first_token_at) - applied
     tables.show(report.collect(layout, outputs, settings["tenants"]), console)
     console.print(steps.table())
     tables.show_simulated(layout, answers, wanted.secret_keys, console, fake_pods=fake_pods, ollama=ollama)
