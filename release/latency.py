@@ -8,6 +8,7 @@ percentile, for a tail that grew while the body did not. Formulas: the canary st
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ Counts = Any
 TAIL_SHARE = 0.9
 TAIL_OBSERVATIONS = 8
 """Observations in the tail below which its share is not tested."""
+BOUNDARY_MASS = 20.0
+"""Sample size at which the mixture boundary is tightest."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ class Latency:
             tail=tail / tail_weight**0.5 if tail_weight else 0.0,
             weight=total,
         )
+
+
+def boundary(weight: float, alpha: float) -> float:
+    """Z beyond which a score of sample size `weight` is too high at any look, with chance `alpha`."""
+    mass = weight + BOUNDARY_MASS
+    return sqrt(mass / weight * (log(mass / BOUNDARY_MASS) - 2 * log(alpha))) if weight > 0 else inf
 
 
 def _normal_scale(counts: Counts, total: float) -> Any:

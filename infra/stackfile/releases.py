@@ -1,6 +1,6 @@
-"""How a new version of a model gets its traffic: strategy, steps, and the numbers of the analysis."""
+"""The numbers by which a canary is judged. Not part of the stack file yet."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -24,10 +24,6 @@ class AnalysisSettings(Settings):
     """Shortest time at one weight."""
     max_wait_seconds: PositiveInt = 1800
     """Longest time at one weight; then the step is inconclusive."""
-    warmup_seconds: PositiveInt = 180
-    """Start of each step that latency is not judged by: pods and caches are cold."""
-    look_seconds: PositiveInt = 30
-    """Between two looks; the rule is valid at every one."""
     missing_seconds: PositiveInt = 300
     """So long may series be missing before the step is inconclusive."""
     alpha: Share = 0.005
@@ -68,25 +64,3 @@ class AnalysisSettings(Settings):
     """To advance, a time per output token of so many times stable's is excluded."""
     exclusion: Share = 0.05
     """Chance that a limit is called excluded that is not."""
-
-
-class ReleaseSettings(Settings):
-    """How a new version gets a model's traffic."""
-
-    strategy: Literal["canary", "blue_green", "rolling", "ab"] = "canary"
-    """canary: step by step, judged. blue_green: all at once after a smoke test, the old one kept for a while.
-    rolling: the only version's pods are replaced in place. ab: both stay, each key on one of them."""
-    steps: tuple[Percent, ...] = (5, 25, 50, 100)
-    """Percent of traffic on the new version, step by step."""
-    keep_minutes: PositiveInt = 30
-    """blue_green: how long the old version stays up after the switch, for an instant way back."""
-    on_inconclusive: Literal["hold", "rollback"] = "hold"
-    """What a step without a verdict means: hold the weights and ask a person, or go back. Never promotion."""
-    max_extra_usd_per_hour: Annotated[float, Field(ge=0)] | None = None
-    """Most that both versions at once may cost beyond stable alone; None = no limit."""
-    tokenizer_differs: str | None = None
-    """Why a version of another tokenizer family is fine; without a reason it is refused."""
-    shorter_context: str | None = None
-    """Why a version with a shorter context is fine; without a reason it is refused."""
-    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
-    """The numbers of the verdicts."""

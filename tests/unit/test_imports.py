@@ -66,6 +66,7 @@ PURE = (
     "infra/summary*.py",
     "infra/stackfile/*.py",
     "release/analysis.py",
+    "release/failures.py",
     "release/latency.py",
 )
 

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.stackfile.releases import AnalysisSettings
-from release.analysis import TPOT_EDGES, TTFT_EDGES, boundary, decide, evidence
-from release.latency import Latency
+from release.analysis import TPOT_EDGES, TTFT_EDGES, decide
+from release.failures import Failures
+from release.latency import Latency, boundary
 
-RULES = AnalysisSettings()
 Counts = dict[str, Any]
 
 
@@ -149,7 +148,7 @@ def test_more_failures_of_stable_are_less_evidence_against_the_canary(
     failures: int, requests: int, others: int
 ) -> None:
     def value(of_stable: int) -> float:
-        return evidence([(failures, requests, of_stable, 1000)], 1.5)
+        return Failures("errors", [(failures, requests, of_stable, 1000)]).evidence(1.5)
 
     assert value(others + 1) < value(others)
 
@@ -157,7 +156,9 @@ def test_more_failures_of_stable_are_less_evidence_against_the_canary(
 def test_the_evidence_is_as_computed_by_hand() -> None:
     """One failure, of the canary, at equal traffic and tolerance 1.5: mean of bet/fair, fair = 0.6."""
     bets = [1.5 * m / (1.5 * m + 1) for m in (1.5, 2, 4, 8, 16, 32, 64)]
-    assert evidence([(1, 100, 0, 100)], 1.5) == pytest.approx(sum(bet / 0.6 for bet in bets) / 7)
+    assert Failures("errors", [(1, 100, 0, 100)]).evidence(1.5) == pytest.approx(
+        sum(bet / 0.6 for bet in bets) / 7
+    )
 
 
 def test_the_boundary_is_as_computed_by_hand() -> None:
