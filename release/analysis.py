@@ -142,6 +142,7 @@ def _slow(
 ) -> tuple[bool, str]:
     """Whether to abort because the canary is slower, and why; a reason without True is a doubt."""
     is_early = observation["elapsed"] < rules.hold_seconds
+    doubt = ""
     for metric in metrics:
         latency = metric.latency
         if latency.observations < rules.min_requests:
@@ -158,11 +159,12 @@ def _slow(
         )
         recent = _recent(observation, metric, 1 + excess, rules)
         if max(recent.body, recent.tail) <= 1:
-            return False, f"{words}; but no longer in the last {rules.recent_seconds} s"
-        if not _same_prompts(observation):
-            return False, f"{words}; but it got another share of long prompts"
-        return True, words
-    return False, ""
+            doubt = doubt or f"{words}; but no longer in the last {rules.recent_seconds} s"
+        elif not _same_prompts(observation):
+            doubt = doubt or f"{words}; but it got another share of long prompts"
+        else:
+            return True, words
+    return False, doubt
 
 
 def _recent(observation: Observation, metric: _Metric, ratio: float, rules: AnalysisSettings) -> Score:

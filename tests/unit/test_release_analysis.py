@@ -103,6 +103,14 @@ def test_a_version_that_was_slow_only_at_first_is_not_aborted() -> None:
     assert "no longer in the last 180 s" in reason
 
 
+def test_a_time_to_first_token_that_has_recovered_does_not_hide_slow_tokens() -> None:
+    observation = step(counts(600), counts(600, ttft=0.6, tpot=0.045))
+    observation["window"] = lambda _seconds: (counts(100), counts(100, tpot=0.045))
+    verdict, reason = decide(observation)
+    assert verdict == "abort"
+    assert reason.startswith("TPOT: canary slower")
+
+
 @pytest.mark.parametrize("side", ["stable", "canary"])
 def test_missing_series_are_waited_for_and_then_inconclusive(side: str) -> None:
     present = {"stable": counts(2000), "canary": counts(2000)} | {side: None}
