@@ -8,22 +8,21 @@ from collections.abc import Iterator
 from datetime import date
 
 from components import naming
-from components.gateway.findings import gateway_findings
 from components.images import image_findings
-from components.ingress_manifests import ingress_findings
 from infra import resolve
 from infra.checks_cluster import check_cluster
+from infra.checks_gateway import check_gateway
 from infra.checks_models import check_models
 from infra.checks_platform import check_platform
 from infra.checks_pools import check_pools, existing_pools
+from infra.checks_releases import check_releases
 from infra.declared import Declared
 from infra.resolve_charts import cluster_facts
-from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
-from planner.finding import Finding, error, nearest, warning
+from planner.finding import Finding, error, nearest
 
 
 def check(settings: StackSettings, declared: Declared, today: date) -> list[Finding]:
@@ -34,8 +33,8 @@ def check(settings: StackSettings, declared: Declared, today: date) -> list[Find
         _cluster(settings, declared, today),
         _pools(settings),
         check_models(settings, declared),
-        _tenants(settings, declared),
-        _gateway(settings, declared),
+        check_releases(settings),
+        check_gateway(settings, declared),
         check_platform(settings, cluster_facts(settings)),
         _own_programs(settings),
     )
@@ -94,41 +93,6 @@ def _pools(settings: StackSettings) -> Iterator[Finding]:
             yield error(f"{path}.instance_type", f"{pool.instance_type!r} is not in the catalogue", close)
         if pool.min > pool.max:
             yield error(f"{path}.min", f"is {pool.min}, more than max {pool.max}", "lower min or raise max")
-
-
-def _tenants(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
-    if not settings.tenants:
-        yield warning("tenants", "is empty", "without tenants only the master key can call")
-    for name, tenant in settings.tenants.items():
-        if not tenant.models:
-            yield error(f"tenants.{name}.models", "is empty", nearest("", declared.models))
-        for model in tenant.models:
-            if model not in declared.models:
-                yield error(
-                    f"tenants.{name}.models", f"{model!r} is not a model", nearest(model, declared.models)
-                )
-
-
-def _gateway(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
-    gateway = settings.gateway
-    if gateway.replicas.min > gateway.replicas.max:
-        bounds = f"is {gateway.replicas.min}, more than max {gateway.replicas.max}"
-        yield error("gateway.replicas.min", bounds, "lower min or raise max")
-    if gateway.pool is not None and gateway.pool not in declared.pools:
-        yield error("gateway.pool", f"{gateway.pool!r} is not a pool", nearest(gateway.pool, declared.pools))
-    if gateway.ingress and gateway.ingress.class_name == "alb" and not gateway.ingress.certificate_arn:
-        yield error(
-            "gateway.ingress.certificate_arn", "is missing, and an ALB serves HTTPS only", "add the ACM ARN"
-        )
-    if gateway.ingress and gateway.ingress.class_name != "alb" and not gateway.ingress.tls_secret:
-        yield error(
-            "gateway.ingress.tls_secret", "is missing, and the API is served over TLS only", "add its name"
-        )
-    yield from image_findings(gateway.image, "gateway.image")
-    yield from gateway_findings(gateway_spec(settings))
-    outside = ingress_spec(settings)
-    if outside:
-        yield from ingress_findings(outside)
 
 
 def _own_programs(settings: StackSettings) -> Iterator[Finding]:

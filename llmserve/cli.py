@@ -1,7 +1,8 @@
-"""`llmserve`: verbs about stack files and models. `llmserve local` is loaded when it is asked for only."""
+"""`llmserve`: verbs about stack files and models; those that act on a stack are loaded when asked for."""
 
 import json
 import signal
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,23 +17,30 @@ from llmserve.figures_view import show_figures
 from llmserve.output import AsJson, console, show_findings
 from llmserve.plan_model import plan
 
-LOCAL = "local"
+LATE = {
+    "local": "llmserve.local_app",
+    "promote": "llmserve.release_app",
+    "rollback": "llmserve.release_app",
+    "releases": "llmserve.release_app",
+    "rehearse": "llmserve.rehearse_app",
+}
+"""Verbs and the module each is in: what they bring with them, a check needs not wait for."""
 
 
 class _Commands(TyperGroup):
-    """All verbs; those of the laptop bring much with them that a check needs not wait for."""
+    """All verbs; those of `LATE` are loaded when they are asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), LOCAL]
+        return [*super().list_commands(ctx), *LATE]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name != LOCAL:
+        if cmd_name not in LATE:
             return super().get_command(ctx, cmd_name)
-        from llmserve.local_app import app as laptop  # with what it brings: aiohttp, subprocesses
-
-        group = typer.main.get_command(laptop)
-        group.name = LOCAL
-        return group
+        found: Any = typer.main.get_command(import_module(LATE[cmd_name]).app)
+        if cmd_name in getattr(found, "commands", {}):
+            return found.commands[cmd_name]
+        found.name = cmd_name
+        return found
 
 
 app = typer.Typer(

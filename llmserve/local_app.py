@@ -1,25 +1,18 @@
 """`llmserve local`: every verb calls one function elsewhere and turns failures into words and a status."""
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from components.prometheus_manifests import NAME as PROMETHEUS
-from infra.checking import check_stack_file
-from infra.resolve import GATEWAY_NAME
-from infra.resolve_platform import redis_spec
-from infra.secret_keys import own_passwords, required_secrets
-from llmserve.output import AsJson, console, errors, show_findings
+from llmserve.checkout import checked, in_words, laptop, wanted
+from llmserve.output import AsJson, console
 from local import layout, load, load_report, logs, plugins, process_node, stack_config, tables, up
 from local.down import down
 from local.engine import STACK, laptop_environment
-from local.errors import LocalError
 from local.preview import preview
+
+KEPT = "what was done is kept; the same command goes on from here"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,8 +32,8 @@ def local_up(
     ] = False,
 ) -> None:
     """Build the tools, start the control plane and nodes, apply the `local` stack, chat, say what runs."""
-    with _words():
-        here = _checkout()
+    with in_words(KEPT):
+        here = laptop()
         wanted = _wanted(here, STACK)
         up.up(here, wanted, console, quiet=quiet, fake_pods=fake_pods, real_ollama=real_ollama)
 
@@ -48,8 +41,8 @@ def local_up(
 @app.command("down")
 def local_down() -> None:
     """Remove every process, port and file of the laptop's run; keep the built tools."""
-    with _words():
-        down(_checkout(), console)
+    with in_words(KEPT):
+        down(laptop(), console)
 
 
 @app.command("preview")
@@ -57,16 +50,16 @@ def local_preview(
     stack: Annotated[str, typer.Option(help="The stack file: local, dev or prod.")] = STACK,
 ) -> None:
     """Show what `pulumi up` would do to a stack, and change nothing of it."""
-    with _words():
-        here = _checkout()
+    with in_words(KEPT):
+        here = laptop()
         preview(here, stack, _wanted(here, stack), console)
 
 
 @app.command("plugins")
 def local_plugins() -> None:
     """Try once more to get the official plugins, and say who answers."""
-    with _words():
-        here = _checkout()
+    with in_words(KEPT):
+        here = laptop()
         up.build_tools(here)
         console.print(
             str(plugins.decide(here, laptop_environment(here), retry=True, with_aws=True)), highlight=False
@@ -76,8 +69,8 @@ def local_plugins() -> None:
 @app.command("status")
 def local_status(as_json: AsJson = False) -> None:
     """Show the control plane, nodes, pods and models."""
-    with _words():
-        found = up.status(_checkout())
+    with in_words(KEPT):
+        found = up.status(laptop())
         if as_json:
             print(json.dumps(found, indent=1))
         else:
@@ -90,8 +83,8 @@ def local_logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written.")] = False,
 ) -> None:
     """Print what a pod, all pods of a version, or the gateway's pods have written."""
-    with _words():
-        raise typer.Exit(logs.show(_checkout(), what, follow=follow))
+    with in_words(KEPT):
+        raise typer.Exit(logs.show(laptop(), what, follow=follow))
 
 
 @app.command("load")
@@ -109,8 +102,8 @@ def local_load(
 
     Exits with 1 if a request was lost, with 130 after Ctrl-C.
     """
-    with _words():
-        here = _checkout()
+    with in_words(KEPT):
+        here = laptop()
         settings = stack_config.load_settings(here.stack_file(STACK))
         url = process_node.gateway_url(here)
         target = load.target(here, url, settings, tenant=tenant, model=model)
@@ -123,44 +116,7 @@ def local_load(
     raise typer.Exit(130 if done.abandoned else found["lost"] > 0)
 
 
-def _checkout() -> layout.Layout:
-    if not sys.platform.startswith("linux"):
-        raise LocalError(
-            "the laptop's control plane runs on Linux (x86_64 or arm64); use a Linux machine or VM"
-        )
-    found = layout.find(Path.cwd())
-    if found is None:
-        raise LocalError("no Pulumi.yaml here or above; run this inside a checkout of llmserve")
-    return found
-
-
 def _wanted(here: layout.Layout, stack: str) -> up.Wanted:
     """Check the stack file as the preview will, before anything slow starts; return what it wants."""
-    path = here.stack_file(stack)
-    if not path.is_file():
-        raise LocalError(f"there is no {path.name} beside Pulumi.yaml")
-    found = check_stack_file(path)
-    if found.settings is None or found.errors:
-        show_findings(found.errors, path.name, errors)
-        raise typer.Exit(1)
-    settings, place = found.settings, found.settings.namespace
-    return up.Wanted(
-        secret_keys=sorted(required_secrets(settings)),
-        own_passwords=own_passwords(settings),
-        gateway=(place, GATEWAY_NAME),
-        prometheus=(place, PROMETHEUS) if settings.observability.prometheus else None,
-        redis=redis_spec(settings) is not None,
-    )
-
-
-@contextmanager
-def _words() -> Iterator[None]:
-    """Turn expected failures into one message and a status, never a traceback."""
-    try:
-        yield
-    except LocalError as problem:
-        errors.print(f"error: {problem}", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("interrupted: what was done is kept; the same command goes on from here")
-        raise typer.Exit(130) from None
+    settings, _, _ = checked(here.stack_file(stack))
+    return wanted(settings)

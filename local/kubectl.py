@@ -24,12 +24,19 @@ class Kubectl:
 
     program: Path
     kubeconfig: Path
+    context: str | None = None
+    """None = the kubeconfig's own choice."""
+
+    @property
+    def _command(self) -> list[str]:
+        context = ["--context", self.context] if self.context else []
+        return [str(self.program), "--kubeconfig", str(self.kubeconfig), *context]
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl and return what it prints; raise LocalError with its own words if it fails."""
         try:
             result = subprocess.run(
-                [self.program, "--kubeconfig", self.kubeconfig, *arguments],
+                [*self._command, *arguments],
                 input=stdin,
                 capture_output=True,
                 text=True,
@@ -48,7 +55,7 @@ class Kubectl:
     def show(self, *arguments: str) -> int:
         """Run kubectl with its output shown; return its exit status."""
         return subprocess.run(
-            [self.program, "--kubeconfig", self.kubeconfig, *arguments],
+            [*self._command, *arguments],
             check=False,
             env=os.environ | cache_environment(self.kubeconfig.parent),
         ).returncode

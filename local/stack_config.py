@@ -32,8 +32,16 @@ def load_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def prepare(engine: Engine, stack: str, secret_keys: Collection[str], own_passwords: Collection[str]) -> Path:
+def prepare(
+    engine: Engine,
+    stack: str,
+    secret_keys: Collection[str],
+    own_passwords: Collection[str],
+    stack_file: Path | None = None,
+) -> Path:
     """Bring the generated stack file up to date and return it; make the stack if there is none.
+
+    It is made from the committed stack file, or from `stack_file` in its place.
 
     `secret_keys` are the config keys the stack file needs as secrets, `own_passwords` those of them that are
     made up here; the others belong to something outside and get a placeholder. A value once generated is kept
@@ -42,8 +50,9 @@ def prepare(engine: Engine, stack: str, secret_keys: Collection[str], own_passwo
     """
     layout = engine.layout
     generated = layout.generated_stack_file(stack)
-    committed = layout.stack_file(stack).read_text(encoding="utf-8")
-    settings = load_settings(layout.stack_file(stack))
+    source = stack_file or layout.stack_file(stack)
+    committed = source.read_text(encoding="utf-8")
+    settings = load_settings(source)
     wanted = _secret_values(layout, secret_keys, own_passwords, settings["tenants"])
     marker = f"{SOURCE}{hashlib.sha256((committed + repr(sorted(wanted.items()))).encode()).hexdigest()}"
     if generated.is_file() and generated.read_text(encoding="utf-8").startswith(marker):

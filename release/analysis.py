@@ -22,7 +22,8 @@ Counts = Mapping[str, Any]
 Observation = Mapping[str, Any]
 """step, weight, last, elapsed, stable, canary (Counts since the step began or None), stable_warm, canary_warm
 (the same without the warm-up), window (seconds -> both Counts), previous (pairs of warm Counts of earlier
-steps), state (a dict that is kept); optional ttft_edges and tpot_edges, seconds."""
+steps), state (a dict that is kept); optional ttft_edges and tpot_edges, seconds; optional keep_seconds: there
+is no stable version to compare with, look for hard stops alone for so long."""
 
 # vLLM's own bucket edges, seconds (canary study, simulator; vllm/v1/metrics/loggers.py).
 _LONG = (1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
@@ -52,6 +53,9 @@ def decide(observation: Observation, rules: AnalysisSettings = _DEFAULTS) -> tup
     failures = _failures(observation, rules)
     if reason := _hard_stop(canary, stable, rules) or _failing(failures, rules):
         return "abort", reason
+    if (keep := observation.get("keep_seconds")) is not None:
+        words = f"no hard stop in {observation['elapsed']:.0f} of {keep} s, {canary['requests']:.0f} requests"
+        return ("advance" if observation["elapsed"] >= keep else "wait"), words
     metrics = _metrics(observation, rules)
     slow, slow_reason = _slow(observation, metrics, rules)
     if slow:

@@ -48,6 +48,8 @@ class EngineMetrics(Spec):
     """Histogram without `_bucket`: seconds to the first token."""
     tpot_histogram: str | None = None
     """Histogram without `_bucket`: seconds per output token."""
+    prompt_histogram: str | None = None
+    """Histogram without `_bucket`: tokens of a prompt."""
     success: str | None = None
     """Counter of finished requests."""
 

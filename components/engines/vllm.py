@@ -30,6 +30,7 @@ class Vllm(Adapter):
         kv_usage="vllm:kv_cache_usage_perc",
         ttft_histogram="vllm:time_to_first_token_seconds",
         tpot_histogram="vllm:request_time_per_output_token_seconds",
+        prompt_histogram="vllm:request_prompt_tokens",
         success="vllm:request_success_total",
     )
     fields: ClassVar[Mapping[str, str]] = {

@@ -20,6 +20,8 @@ class GatewayMetrics(Spec):
     cooled_down: str
     ttft_histogram: str
     """Seconds to the first token, streams only."""
+    tpot_histogram: str
+    """Seconds per output token."""
     latency_histogram: str
     """Seconds of a whole answer."""
     input_tokens: str
@@ -33,6 +35,7 @@ LITELLM = GatewayMetrics(
     failure="litellm_deployment_failure_responses_total",
     cooled_down="litellm_deployment_cooled_down_total",
     ttft_histogram="litellm_llm_api_time_to_first_token_metric",
+    tpot_histogram="litellm_deployment_latency_per_output_token",
     latency_histogram="litellm_llm_api_latency_metric",
     input_tokens="litellm_input_tokens_metric_total",
     output_tokens="litellm_output_tokens_metric_total",

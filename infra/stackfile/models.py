@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, Tag
 
 from components.spec import EngineName, FlagValue
 from infra.stackfile.base import Percent, PositiveInt, Seconds, Settings
+from infra.stackfile.releases import ReleaseSettings
 from planner.throughput import Measured
 
 
@@ -147,6 +148,8 @@ class ServedModelSettings(Settings):
     """Model asked when the prompt is too long."""
     capacity_requests_per_minute: PositiveInt | None = None
     """Most requests a minute it takes; tenants' priorities share it out when nearly full. None = neither."""
+    release: ReleaseSettings = Field(default_factory=ReleaseSettings)
+    """How another version takes over."""
 
 
 class ExternalModelSettings(Settings):

@@ -1,10 +1,10 @@
-"""The numbers by which a canary is judged. Not part of the stack file yet."""
+"""How a model's traffic moves to another version, and the numbers by which a canary is judged."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from infra.stackfile.base import Percent, PositiveInt, Settings
+from infra.stackfile.base import Percent, PositiveInt, Seconds, Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Ratio = Annotated[float, Field(gt=1)]
@@ -64,3 +64,31 @@ class AnalysisSettings(Settings):
     """To advance, a time per output token of so many times stable's is excluded."""
     exclusion: Share = 0.05
     """Chance that a limit is called excluded that is not."""
+
+
+Strategy = Literal["canary", "blue_green", "rolling", "ab"]
+Risk = Literal["shorter_context", "other_tokenizer"]
+
+
+class ReleaseSettings(Settings):
+    """How `llmserve promote` moves traffic (docs/releases.md)."""
+
+    strategy: Strategy = "canary"
+    """canary: by steps, each judged. blue_green: at once after a smoke test, the old one kept ready. rolling:
+    at once. ab: one step, compared, never promoted."""
+    steps: tuple[Annotated[int, Field(ge=1, le=99)], ...] = (5, 25, 50)
+    """Percent to the new version, step by step; all of it comes after the last. ab: the one share."""
+    keep_seconds: Seconds = 600
+    """How long the new version is watched for failures with all traffic before a release ends well."""
+    warmup_seconds: Seconds = 180
+    """Start of a step whose latency does not count: caches and pods are cold."""
+    look_seconds: PositiveInt = 30
+    """How often a step is judged; two scrapes or more."""
+    on_inconclusive: Literal["hold", "rollback"] = "hold"
+    """What an undecided step does: wait for a person, or go back. Never on."""
+    accept: tuple[Risk, ...] = ()
+    """What is knowingly different in new versions."""
+    max_extra_usd_per_hour: Annotated[float, Field(ge=0)] | None = None
+    """Most that running both versions may cost beyond the old one alone; None = any."""
+    analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
+    """The judge's numbers."""

@@ -1,6 +1,7 @@
 """The pretended GPU: a queue, a batch of running requests, and tokens that come in time."""
 
 import asyncio
+import os
 import random
 import time
 from collections import deque
@@ -10,6 +11,8 @@ from typing import Literal, Protocol
 
 from local.sim.options import SimOptions
 
+CRASH_STATUS = 139
+"""What a shell says of a process that a segmentation fault has ended."""
 FinishReason = Literal["", "stop", "length", "tool_calls", "abort", "error"]
 
 
@@ -78,6 +81,7 @@ class Batch:
         self._options, self._listener = options, listener
         self._max_running, self._max_waiting, self._max_unfinished = max_running, max_waiting, max_unfinished
         self._random = random.Random(options.seed)  # noqa: S311 - faults, not secrets
+        self._born = time.monotonic()
         self._queue: deque[Request] = deque()
         self._running: set[Request] = set()
         self._idle = asyncio.Event()
@@ -103,6 +107,8 @@ class Batch:
 
     def admit(self) -> None:
         """Say whether a new request may come in. Raises OverloadedError or InjectedError."""
+        if 0 < self._options.crash_seconds < time.monotonic() - self._born:
+            os._exit(CRASH_STATUS)  # as a fault in native code: nobody gets an answer any more
         waiting_full = self._max_waiting is not None and (
             self.running >= self._max_running and self.waiting >= self._max_waiting
         )
@@ -130,10 +136,11 @@ class Batch:
                 return
             request.wake.clear()
             due = request.started + await self._prefill(request)
-            breaks_at = self._break_point(request)
+            breaks_at, jitter = self._break_point(request), self._options.tpot_jitter_seconds
+            own_seconds = self._random.uniform(-jitter, jitter)
             for number, word in enumerate(request.words, start=1):
                 if number > 1:
-                    due += self._options.tpot_seconds * (1 + self._options.tpot_slope * (self.running - 1))
+                    due += self._tpot_seconds(own_seconds)
                     await _until(due, request)
                 if request.finish_reason:
                     return
@@ -149,11 +156,19 @@ class Batch:
         """Wait for the first token; the seconds it took by plan."""
         jitter = self._options.ttft_jitter_seconds
         seconds = max(0.0, self._options.ttft_seconds + self._random.uniform(-jitter, jitter))
+        seconds *= self._slowing()
         hangs = self._random.random() < self._options.hang_rate
         await (request.wake.wait() if hangs else _until(request.started + seconds, request))
         if not request.words and not request.finish_reason:
             request.finish_reason = request.finish
         return seconds
+
+    def _tpot_seconds(self, own_seconds: float) -> float:
+        alone = max(0.0, self._options.tpot_seconds + own_seconds)
+        return alone * (1 + self._options.tpot_slope * (self.running - 1)) * self._slowing()
+
+    def _slowing(self) -> float:
+        return 1 + self._options.slowing_per_minute * (time.monotonic() - self._born) / 60
 
     def _break_point(self, request: Request) -> int:
         """Number of the token instead of which the connection breaks; 0 = none."""

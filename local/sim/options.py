@@ -23,6 +23,8 @@ class SimOptions:
     """Up to this much is added to or taken from each TTFT, evenly spread."""
     tpot_seconds: float = 0.02
     """Between two tokens of a request that runs alone."""
+    tpot_jitter_seconds: float = 0.0
+    """Up to this much is added to or taken from the TPOT of each request, evenly spread."""
     tpot_slope: float = 0.0
     """Share by which TPOT grows for each other request that runs at the same time."""
     output_tokens: int = 0
@@ -35,6 +37,10 @@ class SimOptions:
     """Requests that never get a first token."""
     break_rate: float = 0.0
     """Requests whose connection is cut after some tokens."""
+    slowing_per_minute: float = 0.0
+    """Share by which TTFT and TPOT grow with each minute since the process began: a leak."""
+    crash_seconds: float = 0.0
+    """The first request that comes so long after the process began ends it; 0 = never."""
     seed: int | None = None
     """Makes jitter and faults repeatable."""
     engine_version: str | None = None

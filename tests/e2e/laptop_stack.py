@@ -12,7 +12,7 @@ from rich.console import Console
 from local import litellm_environment, redis_program
 from local.kubectl import Kubectl
 from local.layout import find
-from local.load import Load, Plan, Target
+from local.load import MAX_SECONDS, Load, Plan, Target
 from local.load_report import Ask
 from tests.engine.checkout import Checkout, make_checkout
 from tests.stack_files import ROOT
@@ -82,7 +82,7 @@ class Stack:
         target = Target(url=found["gateway"]["local_url"], key=key, model=model)
 
         async def both() -> Report:
-            load = Load(target, Plan(rate=rate, seconds=120, mix=mix))
+            load = Load(target, Plan(rate=rate, seconds=MAX_SECONDS, mix=mix))
             running = asyncio.create_task(load.run())
             await asyncio.sleep(SETTLE_SECONDS)
             try:

@@ -65,9 +65,7 @@ PURE = (
     "infra/secret_keys.py",
     "infra/summary*.py",
     "infra/stackfile/*.py",
-    "release/analysis.py",
-    "release/failures.py",
-    "release/latency.py",
+    "release/*.py",
 )
 
 
