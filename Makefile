@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 STACK ?= local
 SIMULATOR ?= ../shared/tools/canary/sim.py
+PEERS ?= argo_docs,argo_sr99_p95,flagger_t10,kortix,kayenta_30m,smana
 RUNS ?= 300
 SEED ?= 7
 VENV := .venv
@@ -87,10 +88,11 @@ figures: tools ## what is lost while the whole laptop stack is changed under loa
 bench: tools ## how times grow with the number of models
 	@$(RUN)/python -m tests.bench
 
-bench-release: setup ## how often the judge of releases is wrong: make bench-release SIMULATOR=.../sim.py RUNS=300 SEED=7
+bench-release: setup ## how often the judge of releases and peers' rules are wrong: make bench-release SIMULATOR=.../sim.py RUNS=300 SEED=7
 	@test -f "$(SIMULATOR)" || { echo 'bench-release: name the canary study simulator, SIMULATOR=<path of sim.py>'; exit 1; }
-	@cd $(dir $(SIMULATOR)) && PYTHONPATH=$(CURDIR) PYTHONDONTWRITEBYTECODE=1 $(CURDIR)/$(RUN)/python sim.py \
-	  --rule-module release.analysis --rates 0.2,1,5,20 --runs $(RUNS) --seed $(SEED)
+	@cd $(dir $(SIMULATOR)) && export PYTHONPATH=$(CURDIR) PYTHONDONTWRITEBYTECODE=1 && \
+	  for rules in '--rule-module release.analysis' '--rules $(PEERS)'; do \
+	    $(CURDIR)/$(RUN)/python sim.py $$rules --rates 0.2,1,5,20 --runs $(RUNS) --seed $(SEED) || exit 1; done
 
 schema: setup ## write docs/stack.schema.json, by which editors complete stack files
 	@$(RUN)/llmserve schema > docs/.stack.schema.json && mv docs/.stack.schema.json docs/stack.schema.json

@@ -195,7 +195,7 @@ def drive(
     if release.outcome == "promoted":
         left = f"{release.old} still runs without traffic; once you are sure, delete it from the stack file"
         console.print(f"{left} and `pulumi up`", highlight=False, soft_wrap=True)
-    if release.outcome in ("returned", "abandoned"):
+    if release.outcome in ("returned", "abandoned") and not back:
         raise typer.Exit(RETURNED)
 
 

@@ -79,6 +79,7 @@ class Promoter:
         """Apply the file as it is: the new version must be Ready before any traffic moves."""
         release = self.release
         self._require_own_text(stack_file.read(self.world.stack_file))
+        self._note("deploying")
         self._tell(f"deploying: {release.new} must be Ready before it gets traffic")
         try:
             self.world.apply()

@@ -7,6 +7,7 @@ leaves a release that goes on. Does not prove the judge's error rates (docs/rele
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -122,7 +123,8 @@ def test_a_good_version_is_promoted_by_a_promoter_that_was_killed_twice(stack: R
     assert {row["version"] for row in report["versions"]} == {"chat-one", "chat-two"}
     ended = stack.last_release("chat")
     assert (ended["outcome"], ended["why"]) == ("promoted", "it is better")
-    assert "no change" in stack.checkout.run("preview"), "file, state and cluster agree"
+    said = stack.checkout.run("preview")
+    assert re.search(r"Resources:\n +\d+ unchanged\n", said), f"file, state and cluster agree: {said}"
 
 
 def test_a_rollback_takes_all_traffic_back_at_once(stack: Releases) -> None:
@@ -166,4 +168,4 @@ def test_a_second_promoter_is_refused_while_one_is_at_work(stack: Releases) -> N
         first.send_signal(signal.SIGINT)
         reading.join(timeout=COMMAND_SECONDS)
     assert first.returncode == 130
-    stack.do("rollback", "switch", status=3)
+    stack.do("rollback", "switch")
