@@ -46,7 +46,7 @@ def compose_text(machine: Machine, made_by: str) -> str:
         f"Runs {spec.model}/{spec.version}: {engine.model} on {engine.engine} {engine.engine_version}.",
         f"Needs Docker Compose {least} or newer and, for GPUs, the NVIDIA Container Toolkit.",
         *([f"Taken from your environment where set: {', '.join(names)}."] if names else []),
-        "Start: docker compose --file THIS_FILE up --detach --wait",
+        "Start: docker compose --file THIS_FILE up --detach",
         f'Ask:   curl {url}/v1/chat/completions --header "content-type: application/json" '
         f'--data \'{{"model": "{machine.api_model}", "messages": [{{"role": "user", "content": "hi"}}]}}\'',
         "Nobody is asked for a key, nothing is limited: see docs/one-machine.md before others reach it.",
