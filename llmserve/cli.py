@@ -14,6 +14,7 @@ from infra.checking import check_stack_file, json_schema
 from infra.plan_figures import capacity_figures, cost_figures, memory_figures, time_figures
 from llmserve.advise import advise
 from llmserve.figures_view import show_figures
+from llmserve.one_machine_verbs import compose, docker_run
 from llmserve.output import AsJson, console, show_findings
 from llmserve.plan_model import plan
 
@@ -87,6 +88,8 @@ def check(
 
 app.command()(plan)
 app.command()(advise)
+app.command()(compose)
+app.command()(docker_run)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from infra.checking import check_stack_file
 from tests.bench import check, settings_with, write_stack_file
 from tests.stack_files import ROOT
 
-HEAVY = ("pulumi", "pulumi_aws", "pulumi_kubernetes", "kubernetes", "aiohttp", "grpc", "local")
+HEAVY = ("pulumi", "pulumi_aws", "pulumi_kubernetes", "kubernetes", "aiohttp", "grpc", "local", "one_machine")
 
 
 def processor_seconds(path: Path) -> float:

@@ -8,14 +8,15 @@ import pytest
 
 from tests.stack_files import ROOT
 
-OURS = ("components", "infra", "llmserve", "local", "planner", "release", "tools")
+OURS = ("components", "infra", "llmserve", "local", "one_machine", "planner", "release", "tools")
 MAY_IMPORT: dict[str, set[str]] = {
     "planner": set(),
     "components": {"planner"},
     "infra": {"components", "planner"},
     "local": {"planner"},
+    "one_machine": {"components", "infra", "planner"},
     "release": {"infra", "planner"},
-    "llmserve": {"infra", "local", "planner", "components", "release"},
+    "llmserve": {"infra", "local", "one_machine", "planner", "components", "release"},
     "tools": set(),
 }
 SHARED_NAMES = {("local", "components.naming")}
@@ -65,6 +66,7 @@ PURE = (
     "infra/secret_keys.py",
     "infra/summary*.py",
     "infra/stackfile/*.py",
+    "one_machine/*.py",
     "release/*.py",
 )
 
