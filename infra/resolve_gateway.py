@@ -142,6 +142,7 @@ def _route(settings: StackSettings, name: str, model: ServedModelSettings | Exte
         fallbacks=tuple(name for name in model.fallbacks if name in settings.models),
         context_fallback=model.context_fallback if model.context_fallback in settings.models else None,
         capacity_requests_per_minute=model.capacity_requests_per_minute,
+        sticky=model.sticky,
     )
 
 

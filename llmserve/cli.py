@@ -19,6 +19,7 @@ from llmserve.output import AsJson, console, show_findings
 from llmserve.plan_model import plan
 
 LATE = {
+    "keys": "llmserve.keys_app",
     "local": "llmserve.local_app",
     "promote": "llmserve.release_app",
     "rollback": "llmserve.release_app",

@@ -10,7 +10,7 @@ from planner.finding import Finding, error, warning
 
 def gateway_findings(spec: GatewaySpec, path_prefix: str = "") -> list[Finding]:
     """Return all findings about the gateway, paths as in the stack file behind `path_prefix`."""
-    rules = (_identities, _redis, _priorities, _times)
+    rules = (_identities, _redis, _priorities, _sticky, _times)
     found = [finding for rule in rules for finding in rule(spec)]
     return [finding.model_copy(update={"path": path_prefix + finding.path}) for finding in found]
 
@@ -69,6 +69,16 @@ def _priorities(spec: GatewaySpec) -> Iterator[Finding]:
             "logs an error that says so",
             "have a license, or leave priorities out",
         )
+
+
+def _sticky(spec: GatewaySpec) -> Iterator[Finding]:
+    for route in spec.model.routes:
+        if route.sticky and len(route.backends) < 2:
+            yield warning(
+                f"models.{route.name}.sticky",
+                "has no effect: one version has all the traffic",
+                "give traffic to two, or leave it out",
+            )
 
 
 def _times(spec: GatewaySpec) -> Iterator[Finding]:

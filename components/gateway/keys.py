@@ -33,23 +33,30 @@ def allowed_routes(tenant: Tenant, model: GatewayModel) -> tuple[str, ...]:
 def keys_document(model: GatewayModel, keys: Mapping[str, str]) -> str:
     """Return the JSON that `gw_auth` reads: SHA-256 hex of a key -> tenant, limits, routes, priority.
 
-    `keys` maps tenant name -> clear key, which should be 32 random characters or more: a hash does not
-    hide a guessable one. Raises ValueError for a tenant without a key, and for a key that two tenants share.
+    `keys` maps tenant name -> clear key, or several with blanks between that open the same: so a key is
+    changed without a moment at which none works. A key should be 32 random characters or more: a hash does
+    not hide a guessable one. Raises ValueError for a tenant without a key, and for a key that two tenants
+    share.
     """
     holders: dict[str, dict[str, object]] = {}
     for tenant in model.tenants:
-        key = keys.get(tenant.name, "")
-        if not key:
+        own = dict.fromkeys(keys.get(tenant.name, "").split())
+        if not own:
             raise ValueError(f"tenant {tenant.name} has no key")
-        digest = hashlib.sha256(key.encode()).hexdigest()
-        if digest in holders:
-            raise ValueError(f"tenants {holders[digest]['tenant']} and {tenant.name} have the same key")
-        holders[digest] = {
-            "tenant": tenant.name,
-            "requests_per_minute": tenant.requests_per_minute,
-            "tokens_per_minute": tenant.tokens_per_minute,
-            "parallel_requests": tenant.parallel_requests,
-            "models": list(allowed_routes(tenant, model)),
-            "priority": tenant.priority,
-        }
+        holder = _holder(tenant, model)
+        for digest in (hashlib.sha256(key.encode()).hexdigest() for key in own):
+            if digest in holders:
+                raise ValueError(f"tenants {holders[digest]['tenant']} and {tenant.name} have the same key")
+            holders[digest] = holder
     return json.dumps(holders, indent=1, sort_keys=True) + "\n"
+
+
+def _holder(tenant: Tenant, model: GatewayModel) -> dict[str, object]:
+    return {
+        "tenant": tenant.name,
+        "requests_per_minute": tenant.requests_per_minute,
+        "tokens_per_minute": tenant.tokens_per_minute,
+        "parallel_requests": tenant.parallel_requests,
+        "models": list(allowed_routes(tenant, model)),
+        "priority": tenant.priority,
+    }

@@ -6,6 +6,7 @@ Every key was run against LiteLLM 1.108.5 (docs/gateway.md lists the checks).
 from typing import Any
 from urllib.parse import urlsplit
 
+from components.gateway import gw_sticky
 from components.gateway.model import Backend, ContentFilter, GatewayModel, GatewaySpec, Redis, Route
 from components.gateway.timeouts import keepalive_seconds
 
@@ -120,6 +121,11 @@ def uses_priorities(model: GatewayModel) -> bool:
     return differ and any(route.capacity_requests_per_minute is not None for route in model.routes)
 
 
+def uses_stickiness(model: GatewayModel) -> bool:
+    """Whether a route's keys stay with a backend each."""
+    return any(route.sticky for route in model.routes)
+
+
 def api_base(backend: Backend) -> str | None:
     """Address LiteLLM calls; None = the provider's own."""
     if backend.base_url is None:
@@ -139,7 +145,10 @@ def _traffic_entry(model: GatewayModel, route: Route, index: int) -> dict[str, A
             route.capacity_requests_per_minute * (before + backend.weight) // 100
             - route.capacity_requests_per_minute * before // 100
         )
-    return _entry(model, route.name, backend, share)
+    entry = _entry(model, route.name, backend, share)
+    if route.sticky:
+        entry["model_info"][gw_sticky.WEIGHT] = backend.weight
+    return entry
 
 
 def _entry(model: GatewayModel, name: str, backend: Backend, share: dict[str, Any]) -> dict[str, Any]:
@@ -194,10 +203,12 @@ def _litellm_settings(model: GatewayModel) -> dict[str, Any]:
         "enable_post_custom_auth_checks": True,  # with custom_auth_run_common_checks: models allowed per key
         "prometheus_exclude_labels": list(_UNUSED_METRIC_LABELS),
     }
+    if uses_stickiness(model):
+        settings["callbacks"].append("gw_sticky.sticky")
     if uses_priorities(model):
         used = sorted({t.priority for t in model.tenants}, key=lambda p: -_PRIORITY_SHARES[p])
         whole = sum(_PRIORITY_SHARES[priority] for priority in used)
-        settings["callbacks"] = ["prometheus", "dynamic_rate_limiter_v3"]
+        settings["callbacks"].append("dynamic_rate_limiter_v3")
         settings["priority_reservation"] = {p: _PRIORITY_SHARES[p] / whole for p in used}
         settings["priority_reservation_settings"] = {"default_priority": 0.0, "saturation_threshold": 0.5}
     if model.redis:

@@ -41,6 +41,8 @@ class Route(Spec):
     """Route tried when the prompt is too long for this one."""
     capacity_requests_per_minute: int | None = None
     """Most requests a minute it takes, shared by priority when nearly full. None = neither."""
+    sticky: bool = False
+    """Whether a key always gets the same backend."""
 
 
 class Tenant(Spec):

@@ -148,6 +148,8 @@ class ServedModelSettings(Settings):
     """Model asked when the prompt is too long."""
     capacity_requests_per_minute: PositiveInt | None = None
     """Most requests a minute it takes; tenants' priorities share it out when nearly full. None = neither."""
+    sticky: bool = False
+    """A tenant always gets the same version, as an A/B comparison wants; shares are of tenants then."""
     release: ReleaseSettings = Field(default_factory=ReleaseSettings)
     """How another version takes over."""
 

@@ -72,3 +72,11 @@ def test_a_name_that_is_no_route_is_passed_over() -> None:
     assert SUMMARY.name in CHAT.fallbacks
     assert reachable_routes("chat", routes) == ("chat", "openai")
     assert reachable_routes("nothing", routes) == ()
+
+
+def test_several_keys_of_a_tenant_open_the_same_while_one_is_changed_for_another() -> None:
+    document = json.loads(
+        keys_document(model(tenants=(tenant("search"),)), {"search": "sk-new\nsk-old sk-old"})
+    )
+    assert set(document) == {digest("sk-new"), digest("sk-old")}
+    assert document[digest("sk-new")] == document[digest("sk-old")]
