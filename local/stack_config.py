@@ -18,6 +18,7 @@ PLACEHOLDER = "placeholder-made-by-make-up-not-a-real-key"
 MASTER_KEY, TENANT_KEYS = "gateway_master_key", "tenant_keys"
 """Secrets that can be generated; any other is a key to something outside and becomes a placeholder."""
 SALT, SOURCE = "encryptionsalt", "# made by `make up` from the committed stack file "
+SECRETS = "# with secrets "
 
 
 def load_settings(path: Path) -> dict[str, Any]:
@@ -54,21 +55,30 @@ def prepare(
     committed = source.read_text(encoding="utf-8")
     settings = load_settings(source)
     wanted = _secret_values(layout, secret_keys, own_passwords, settings["tenants"])
-    marker = f"{SOURCE}{hashlib.sha256((committed + repr(sorted(wanted.items()))).encode()).hexdigest()}"
-    if generated.is_file() and generated.read_text(encoding="utf-8").startswith(marker):
+    made_of = hashlib.sha256((committed + repr(sorted(wanted.items()))).encode()).hexdigest()
+    secrets_of = hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest()
+    head = f"{SOURCE}{made_of}\n{SECRETS}{secrets_of}\n"
+    before = generated.read_text(encoding="utf-8") if generated.is_file() else ""
+    if before.startswith(head):
         return generated
-    previous = yaml.safe_load(generated.read_text(encoding="utf-8")) if generated.is_file() else {}
+    previous = yaml.safe_load(before) or {}
     content = copy.deepcopy(yaml.safe_load(committed))
     content.pop(SALT, None)
     if SALT in previous:
         content[SALT] = previous[SALT]
+    if f"\n{SECRETS}{secrets_of}\n" in before:
+        # to encrypt each anew takes a second, and a release changes the file at each of its steps
+        names = {f"{PROJECT}:{path.split('[')[0]}" for path in wanted}
+        content["config"] |= {name: previous["config"][name] for name in names}
+        write_private(generated, head + yaml.safe_dump(content, sort_keys=False))
+        return generated
     (layout.state / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n", encoding="utf-8")
     write_private(generated, yaml.safe_dump(content, sort_keys=False))
     _make_stack(engine, stack)
     for path, value in wanted.items():
         arguments = ("config", "set", "--secret", "--path", f"{PROJECT}:{path}", "--stack", stack)
         engine.read(*arguments, stdin=value, cwd=layout.state)
-    write_private(generated, f"{marker}\n{generated.read_text(encoding='utf-8')}")
+    write_private(generated, head + generated.read_text(encoding="utf-8"))
     return generated
 
 

@@ -5,12 +5,17 @@ import hmac
 import json
 import logging
 import os
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 CLIENT_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models")
 """All a tenant may call; the rest of LiteLLM's API shows backends, spends money or manages the gateway."""
+
+
+COUNTERS = 100_000
+"""Entries; some ten a tenant and minute, of about 300 bytes each (reckoned)."""
 
 
 class KeyFile:
@@ -68,12 +73,28 @@ def authenticate(api_key: str | None, master_key: str, keys: KeyFile) -> dict[st
     }
 
 
+@cache
+def make_room_for_counters() -> None:
+    """Have LiteLLM keep the counters of limits of all tenants.
+
+    It keeps 200 entries of any kind, and drops those that end first: after 200 tenants had asked, a limit of
+    3 requests a minute let all through (seen with 1.108.5, tests/e2e/test_gateway_robust.py). No setting
+    changes that.
+    """
+    proxy = import_module("litellm.proxy.proxy_server")
+    proxy.proxy_logging_obj.internal_usage_cache.dual_cache.update_in_memory_max_size(COUNTERS)
+
+
 async def user_api_key_auth(request: Any, api_key: str | None) -> Any:
-    """Tell LiteLLM whose request this is; raises its ProxyException, 401 or 403, for a refused one."""
+    """Tell LiteLLM whose request this is; raises its ProxyException, 400 to 413, for a refused one."""
     types = import_module("litellm.proxy._types")
+    make_room_for_counters()
     fields = authenticate(api_key, os.environ.get("LITELLM_MASTER_KEY", ""), _keys)
     if fields is None:
         raise types.ProxyException("missing or unknown API key", "auth_error", "api_key", 401)
     if fields["user_role"] != "proxy_admin" and request.url.path not in CLIENT_PATHS:
         raise types.ProxyException("this path is not for clients", "auth_error", "path", 403)
+    if found := import_module("gw_requests").problem(request.url.path, await request.body()):
+        status, message, param = found
+        raise types.ProxyException(message, "invalid_request_error", param, status)
     return types.UserAPIKeyAuth(**fields)

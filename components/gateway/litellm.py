@@ -94,6 +94,7 @@ def environment(spec: GatewaySpec) -> dict[str, str]:
         "NO_DOCS": "True",
         "NO_OPENAPI": "True",
         "NO_REDOC": "True",
+        "PYTHONPATH": CONFIG_FOLDER,  # gw_auth finds gw_requests beside it
         "PROMETHEUS_MULTIPROC_DIR": METRICS_FOLDER,  # where gw_metrics.py reads them
         "PYTHON_GC_THRESHOLD": "50000,20,50",  # the default stalls streams for 0.4-0.6 s (gateway study §2)
         "TENANT_KEYS_FILE": f"{KEYS_FOLDER}/{KEYS_FILE}",

@@ -28,9 +28,10 @@ from tests.stack_files import ROOT
 from tests.unit import gateway_examples
 
 START_SECONDS = 90
-SCRIPTS = ("gw_auth.py", "gw_metrics.py", "gw_sticky.py")
+SCRIPTS = ("gw_auth.py", "gw_metrics.py", "gw_requests.py", "gw_sticky.py")
 MASTER_KEY = "sk-master-of-this-test"
 TOKENS = 5
+SLOW_SECONDS = 3
 
 
 class Upstreams:
@@ -38,14 +39,15 @@ class Upstreams:
 
     def __init__(self) -> None:
         self.behaviour: dict[str, str] = {}
-        """ok (default), a status, `hang`, `too_long`, or `cut`."""
+        """ok (default), a status, `slow`, `hang`, `too_long`, or `cut`."""
         self.asked: Counter[str] = Counter()
         self.headers: dict[str, dict[str, str]] = {}
         """Of the last request."""
         self.port = next(port for port in range(21000, 22000) if ports.is_free(port))
-        self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+        self._stopped: asyncio.Event
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def __enter__(self) -> "Upstreams":
         self._thread.start()
@@ -53,7 +55,7 @@ class Upstreams:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
 
     def backend(self, name: str, weight: int = 100, kind: Any = "vllm", **fields: Any) -> Backend:
@@ -64,16 +66,16 @@ class Upstreams:
         self.behaviour.clear()
         self.asked.clear()
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
+    async def _serve(self) -> None:
+        self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         app = web.Application(client_max_size=2**28)
         app.router.add_post("/{name}/v1/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None)
-        self._loop.run_until_complete(runner.setup())
-        self._loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", self.port).start())
+        runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", self.port).start()
         self._started.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
+        await self._stopped.wait()
+        await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -83,6 +85,8 @@ class Upstreams:
         behaviour = self.behaviour.get(name, "ok")
         if behaviour == "hang":
             await asyncio.sleep(600)
+        if behaviour == "slow":
+            await asyncio.sleep(SLOW_SECONDS)
         if behaviour == "too_long":
             text = "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens."
             return web.json_response({"error": {"message": text, "code": 400}}, status=400)
@@ -124,6 +128,8 @@ class Gateway:
         self.port = next(port for port in range(22000, 23000) if ports.is_free(port))
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gateway.log"
+        self.secrets: dict[str, str] = {}
+        """Further environment."""
 
     def write_keys(self, keys: dict[str, str]) -> None:
         """Put the keys document in place in one step, as the kubelet does."""
@@ -146,9 +152,11 @@ class Gateway:
         environment = litellm.environment(self.spec) | {
             "LITELLM_MASTER_KEY": MASTER_KEY,
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(self.folder),
             "PROMETHEUS_MULTIPROC_DIR": str(self.folder / "metrics"),
             "TENANT_KEYS_FILE": str(self.folder / litellm.KEYS_FILE),
             "TMPDIR": str(self.folder),
+            **self.secrets,
         }
         command = [str(layout.litellm / "bin" / "python"), str(ROOT / "local" / "litellm_start.py")]
         command += ["--config", str(self.folder / "config.yaml")]

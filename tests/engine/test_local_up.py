@@ -120,6 +120,8 @@ def test_generated_keys_are_encrypted_private_and_stay_when_the_file_changes(che
 
     assert "601" in second
     assert stored_keys(engine) == before
+    encrypted = [yaml.safe_load(text)["config"]["llmserve:tenant_keys"] for text in (first, second)]
+    assert encrypted[0] == encrypted[1], "what has not changed is not encrypted anew, which takes seconds"
     assert before["search"] == (layout.keys / "search").read_text()
     assert not any(key in text for key in before.values() for text in (first, second))
     assert {key.stat().st_mode & 0o777 for key in layout.keys.iterdir()} == {0o600}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from components.gateway import gw_auth
+from components.gateway import gw_auth, gw_requests
 from components.gateway.keys import keys_document
 from tests.unit.gateway_examples import model, tenant
 
@@ -111,12 +111,19 @@ def _litellm(monkeypatch: pytest.MonkeyPatch, keys_path: Path) -> None:
     module.ProxyException = FakeProxyError  # type: ignore[attr-defined]
     module.UserAPIKeyAuth = dict  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "litellm.proxy._types", module)
+    monkeypatch.setitem(sys.modules, "gw_requests", gw_requests)
+    monkeypatch.setattr(gw_auth, "make_room_for_counters", lambda: None)
     monkeypatch.setenv("LITELLM_MASTER_KEY", MASTER)
     monkeypatch.setattr(gw_auth, "_keys", gw_auth.KeyFile(keys_path))
 
 
 def call(key: str | None, path: str) -> Any:
-    request = types.SimpleNamespace(url=types.SimpleNamespace(path=path))
+    async def body() -> bytes:
+        return json.dumps(
+            {"model": "m", "messages": [{"role": "user"}], "prompt": "x", "input": "x"}
+        ).encode()
+
+    request = types.SimpleNamespace(url=types.SimpleNamespace(path=path), body=body)
     return asyncio.run(gw_auth.user_api_key_auth(request, key))
 
 
@@ -143,6 +150,15 @@ def test_refused_calls_get_the_status_that_says_why(key: str | None, path: str, 
 @pytest.mark.parametrize("path", gw_auth.CLIENT_PATHS)
 def test_a_tenant_may_call_every_client_path(path: str) -> None:
     assert call(KEY, path)["key_alias"] == "search"
+
+
+@pytest.mark.usefixtures("_litellm")
+def test_a_wrong_request_is_refused_after_its_key_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gw_requests, "MAX_BODY_BYTES", 10)
+    for key, code in ((KEY, 413), ("sk-wrong", 401)):
+        with pytest.raises(FakeProxyError) as refused:
+            call(key, "/v1/chat/completions")
+        assert refused.value.code == code
 
 
 @pytest.mark.usefixtures("_litellm")

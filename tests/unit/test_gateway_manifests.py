@@ -124,7 +124,13 @@ def test_the_pod_mounts_what_it_reads() -> None:
     )
     environment = {entry["name"]: entry["value"] for entry in container(made)["env"]}
     assert environment["TENANT_KEYS_FILE"] == f"/etc/tenant-keys/{next(iter(keys['stringData']))}"
-    assert set(made["config"]["data"]) == {"config.yaml", "gw_auth.py", "gw_metrics.py", "gw_sticky.py"}
+    assert set(made["config"]["data"]) == {
+        "config.yaml",
+        "gw_auth.py",
+        "gw_metrics.py",
+        "gw_requests.py",
+        "gw_sticky.py",
+    }
 
 
 def test_the_config_map_carries_the_config_and_the_hook_as_they_run() -> None:
