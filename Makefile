@@ -85,8 +85,9 @@ e2e: tools ## tests of pods that run: process node, real LiteLLM, Prometheus and
 figures: tools ## what is lost while the whole laptop stack is changed under load, one test a line; part of e2e
 	$(call timed,figures: real LiteLLM under load and simulated engines,$(RUN)/python -m pytest -v tests/e2e/test_laptop_figures.py)
 
-bench: tools ## how times grow with the number of models
+bench: tools ## how times grow with the number of models, and what the gateway adds to an answer's time
 	@$(RUN)/python -m tests.bench
+	@$(RUN)/python -m tests.bench_gateway
 
 bench-release: setup ## how often the judge of releases and peers' rules are wrong: make bench-release SIMULATOR=.../sim.py RUNS=300 SEED=7
 	@test -f "$(SIMULATOR)" || { echo 'bench-release: name the canary study simulator, SIMULATOR=<path of sim.py>'; exit 1; }

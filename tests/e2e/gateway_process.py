@@ -130,6 +130,8 @@ class Gateway:
         self.log = folder / "gateway.log"
         self.secrets: dict[str, str] = {}
         """Further environment."""
+        self.core: int | None = None
+        """The one it is held to; None = any."""
 
     def write_keys(self, keys: dict[str, str]) -> None:
         """Put the keys document in place in one step, as the kubelet does."""
@@ -161,6 +163,8 @@ class Gateway:
         command = [str(layout.litellm / "bin" / "python"), str(ROOT / "local" / "litellm_start.py")]
         command += ["--config", str(self.folder / "config.yaml")]
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
+        if self.core is not None:
+            command = ["taskset", "--cpu-list", str(self.core), *command]
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT

@@ -54,17 +54,16 @@ class Releases(Stack):
         return said + ("" if "--json" in arguments else problems)
 
     def kill_when(self, words: str, *arguments: str) -> str:
-        """Start a verb and kill it, and the pulumi it may have started, as soon as it says `words`."""
-        process = self.start(*arguments)
-        assert process.stdout
+        """Start a verb and kill it as soon as it says `words`."""
         said = ""
-        for line in process.stdout:
-            said += line
-            if words in line:
-                break
+        with self.start(*arguments) as process:
+            assert process.stdout
+            for line in process.stdout:
+                said += line
+                if words in line:
+                    break
+            process.send_signal(signal.SIGKILL)
         assert words in said, said
-        process.send_signal(signal.SIGKILL)
-        process.wait()
         return said
 
     def last_release(self, model: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ by the next `up`, and nothing is left behind. Does not prove: anything of a mode
 """
 
 import asyncio
+import base64
 import json
 import math
 import os
@@ -22,6 +23,7 @@ import pytest
 import requests
 
 from local import ports, process_node, processes
+from local.kubectl import Kubectl
 from local.load import Load, Plan, Target
 from local.load_report import Ask
 from local.node.process import MARK
@@ -242,6 +244,33 @@ def test_the_stack_costs_little_while_nobody_asks(laptop: Laptop) -> None:
 def _cpu_seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def test_no_key_is_in_clear_in_files_state_logs_arguments_or_objects(laptop: Laptop) -> None:
+    """Keys are in the private files of `.local/keys` only; what pods need as clear text lies in Secrets."""
+    layout = laptop.checkout.layout
+    keys = {path.name: path.read_text(encoding="utf-8").strip() for path in layout.keys.iterdir()}
+    tenants = {row["name"] for row in status(laptop.checkout)["tenants"]}
+    assert tenants < set(keys)
+    kubectl = Kubectl(layout.programs / "kubectl", layout.kubeconfig)
+    kinds = kubectl.run("api-resources", "--verbs=list", "-o", "name").split()
+    plain = ",".join(kind for kind in kinds if kind != "secrets")
+    objects = kubectl.run("get", plain, "--all-namespaces", "-o", "json")
+    secrets = kubectl.run("get", "secrets", "--all-namespaces", "-o", "json")
+    arguments = "\n".join(" ".join(process.cmdline()) for process in ours(laptop.checkout))
+    for name, key in keys.items():
+        assert key not in objects, f"{name} in an object"
+        assert key not in arguments, f"{name} in a process's arguments"
+        encoded = base64.b64encode(key.encode()).decode()
+        if name in tenants:
+            assert encoded not in secrets, f"{name}: the cluster gets hashes of tenants' keys only"
+    for path in layout.root.rglob("*"):
+        if path.is_symlink() or not path.is_file() or layout.keys in path.parents:
+            continue
+        content = path.read_bytes()
+        # etcd keeps Secrets as they are; on EKS they are encrypted by a key of KMS
+        looked_for = [name for name in keys if name in tenants or "etcd" not in path.parts]
+        assert not [name for name in looked_for if keys[name].encode() in content], path
 
 
 def test_down_leaves_no_process_no_port_and_no_file(laptop: Laptop) -> None:
