@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from components.gateway.findings import gateway_findings
@@ -57,7 +58,7 @@ def _providers(settings: StackSettings) -> Iterator[Finding]:
         path = f"models.{name}"
         if not model.model.strip():
             yield error(f"{path}.model", "is empty", "name the provider's model, as in gpt-4o-mini")
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", model.api_key):
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", model.api_key):
             yield error(
                 f"{path}.api_key",
                 "is not the name of a config key",
@@ -105,10 +106,11 @@ def _gateway(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
         yield error("gateway.replicas.min", bounds, "lower min or raise max")
     if gateway.pool is not None and gateway.pool not in declared.pools:
         yield error("gateway.pool", f"{gateway.pool!r} is not a pool", nearest(gateway.pool, declared.pools))
-    if gateway.redis and gateway.redis.host is not None and not _HOST.fullmatch(gateway.redis.host):
+    host = gateway.redis.host if gateway.redis else None
+    if host is not None and not (_HOST.fullmatch(host) or _is_ip(host)):
         yield error(
             "gateway.redis.host",
-            f"{gateway.redis.host!r} is no host name",
+            f"{host!r} is no host name",
             "give the name alone; port and tls are settings of their own",
         )
     yield from _repeated("gateway.cors_origins", gateway.cors_origins)
@@ -153,6 +155,14 @@ def _repeated(path: str, names: Sequence[str]) -> Iterator[Finding]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         yield error(path, f"names {', '.join(map(repr, twice))} more than once", "name each once")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_address(text: str) -> bool:

@@ -49,6 +49,8 @@ def test_context_fallbacks_of_unknown_length_in_a_circle_are_refused_once() -> N
         ("gateway.cors_origins", ["https://app.example.com", "http://localhost:3000"]),
         ("gateway.cors_origins", ["*"]),
         ("gateway.redis", {"host": "master.cache.use1.amazonaws.com", "password": "redis_password"}),
+        ("gateway.redis", {"host": "fd00::7", "password": "redis_password"}),
+        ("models.openai.api_key", "OPENAI_API_KEY"),
         ("models.openai.base_url", "https://api.example.com/v1"),
         ("models.openai.base_url", "http://10.0.0.7:8080"),
         ("gateway.ingress", {"hostname": "*.example.com", "certificate_arn": "arn:aws:acm:..."}),
