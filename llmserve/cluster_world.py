@@ -21,7 +21,7 @@ from release.series import Series
 from release.world import AwayError, World
 
 ASK_SECONDS = 10
-SMOKE_SECONDS = 60
+ANSWER_SECONDS = 120
 
 
 class ClusterWorld(World):
@@ -38,7 +38,7 @@ class ClusterWorld(World):
         apply: Callable[[], None],
         gateway: tuple[str, str] | None,
     ) -> None:
-        """`gateway` is its address and a key that may ask for versions by name; None = no smoke test."""
+        """`gateway`: its address and a key that may ask for versions by name; None = they cannot be asked."""
         self.stack_file, self.sources = stack_file, sources
         self._model, self._kubectl, self._apply = model, kubectl, apply
         self._prometheus, self._gateway = prometheus_url.rstrip("/"), gateway
@@ -70,29 +70,28 @@ class ClusterWorld(World):
             if entry["model_name"] == self._model
         }
 
-    def smoke_test(self, version: str) -> None:
+    def answer(self, version: str, prompt: str, max_tokens: int) -> str:
         """See World."""
         if self._gateway is None:
             raise ReleaseError(
-                "a smoke test needs the gateway: give --gateway-url, and its master key in "
+                "to ask versions by name, the gateway is needed: give --gateway-url, and its master key in "
                 "LLMSERVE_GATEWAY_KEY"
             )
         url, key = self._gateway
         name = version_name(self._model, version)
-        body = {"model": name, "max_tokens": 4, "messages": [{"role": "user", "content": "Say hello."}]}
+        body = {"model": name, "max_tokens": max_tokens, "messages": [{"role": "user", "content": prompt}]}
         try:
             answer = requests.post(
                 f"{url}/v1/chat/completions",
                 json=body,
                 headers={"Authorization": f"Bearer {key}"},
-                timeout=SMOKE_SECONDS,
+                timeout=ANSWER_SECONDS,
             )
             if answer.status_code != requests.codes.ok:
-                raise ReleaseError(f"smoke test of {name}: status {answer.status_code}: {answer.text[:300]}")
-            if not answer.json()["choices"][0]["message"]["content"]:
-                raise ReleaseError(f"smoke test of {name}: the answer is empty")
+                raise ReleaseError(f"{name}, asked by name: status {answer.status_code}: {answer.text[:300]}")
+            return str(answer.json()["choices"][0]["message"]["content"] or "")
         except (requests.RequestException, LookupError, ValueError, TypeError) as problem:
-            raise ReleaseError(f"smoke test of {name}: {problem}") from None
+            raise ReleaseError(f"{name}, asked by name: {problem}") from None
 
     def prometheus_time(self) -> float:
         """See World."""

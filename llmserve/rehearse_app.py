@@ -14,7 +14,7 @@ from infra.stackfile.stack import StackSettings
 from llmserve.checkout import checked, in_words, laptop
 from llmserve.output import AsJson, console, errors
 from llmserve.rehearsal import FOLDER, Loading, parse_fault, rehearsal_file, write_copy
-from llmserve.release_app import begin, say
+from llmserve.release_run import begin, gates_of, say
 from llmserve.release_worlds import laptop_world, sources
 from local import load, process_node, stack_config
 from local.engine import STACK
@@ -94,9 +94,18 @@ def _run(
     )
     loading = Loading(target, rate)
     started = time.monotonic()
-    promoter = Promoter(world, journal, release, served_model(settings, release.model).release, tell)
-    # the copy's waits and limits must be at work before the load begins, and with them the fault
-    world.apply()
+    chosen = served_model(settings, release.model).release
+    promoter = Promoter(
+        world,
+        journal,
+        release,
+        chosen,
+        tell,
+        gates=gates_of(here.root, release, chosen),
+        compares_only=release.strategy == "ab",
+    )
+    # the copy's limits of tenants must be at work before the load begins
+    promoter.run(until="moving")
     with loading.running():
         promoter.run()
     path = write_report(journal, release)

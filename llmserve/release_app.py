@@ -1,32 +1,25 @@
 """`llmserve promote | rollback | releases`: each loads a stack, calls the promoter and shows what came."""
 
 import json
-from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from infra.resolve import traffic
 from infra.stackfile.stack import StackSettings
 from llmserve.checkout import checked, checkout, in_words, laptop
 from llmserve.cluster_world import ClusterWorld
 from llmserve.output import AsJson, console, errors, show_findings
+from llmserve.release_run import backwards, begin, drive
 from llmserve.release_worlds import cluster_world, laptop_world, sources
 from local.engine import STACK
 from local.layout import Layout
 from planner.finding import Severity
-from release import stack_file
 from release.errors import ReleaseError
-from release.journal import Journal, Release, now, whoever
-from release.plan import Plan, known_version, make_plan, risks, served_model
-from release.promoter import HeldError, Promoter
-from release.report import write_report
+from release.journal import Journal, Release
+from release.plan import make_plan, risks
 
-HELD, RETURNED = 4, 3
-"""Exit statuses: undecided, and taken back."""
 KEPT = "traffic stays as it is; run the same again to go on, or `llmserve rollback MODEL` to go back"
 
 app = typer.Typer(add_completion=False)
@@ -37,7 +30,9 @@ PrometheusUrl = Annotated[
 ]
 GatewayUrl = Annotated[
     str | None,
-    typer.Option(help="Gateway as reached from here, for smoke tests; its key in LLMSERVE_GATEWAY_KEY."),
+    typer.Option(
+        help="Gateway as reached from here, to ask versions by name; its key in LLMSERVE_GATEWAY_KEY."
+    ),
 ]
 Kubeconfig = Annotated[Path, typer.Option(help="Used with the context the stack file names.")]
 DEFAULT_KUBECONFIG = Path.home() / ".kube" / "config"
@@ -106,7 +101,7 @@ def rollback(
                     release.outcome, release.phase = "abandoned", "ended"
                     release.reason = f"a rollback to {version} was asked for"
                     journal.save(release)
-                release = _backwards(journal, settings, stack, path, model, version, why)
+                release = backwards(journal, settings, stack, path, model, version, why)
             world = _world(settings, stack, release, prometheus_url, gateway_url, kubeconfig)
             drive(journal, release, settings, world, back=why or "asked for")
 
@@ -134,112 +129,6 @@ def releases(
                 f"{one.started:%Y-%m-%d %H:%M}", one.who, one.old, one.new, one.strategy, ended, one.reason
             )
         console.print(table, highlight=False)
-
-
-def begin(settings: StackSettings, stack: str, path: Path, plan: Plan, why: str) -> Release:
-    """A release at its very beginning."""
-    text = stack_file.read(path)
-    served = served_model(settings, plan.model)
-    return Release(
-        stack=stack,
-        model=plan.model,
-        old=plan.old,
-        new=plan.new,
-        strategy=served.release.strategy,
-        steps=[(step.weight, step.judge) for step in plan.steps],
-        before=stack_file.weights(text, plan.model),
-        who=whoever(),
-        why=why,
-        started=now(),
-        weights=stack_file.weights(text, plan.model),
-        digest=stack_file.digest(text),
-    )
-
-
-def drive(
-    journal: Journal,
-    release: Release,
-    settings: StackSettings,
-    world: ClusterWorld,
-    *,
-    back: str = "",
-    tell: Callable[[str], None] | None = None,
-) -> None:
-    """Run a release to its end, show it, write its report; raises typer.Exit with its status."""
-    chosen = served_model(settings, release.model).release
-    promoter = Promoter(
-        world,
-        journal,
-        release,
-        chosen,
-        tell or say,
-        smoke_test=release.strategy == "blue_green",
-        compares_only=release.strategy == "ab",
-    )
-    try:
-        if back:
-            promoter.go_back(back)
-        else:
-            promoter.take_up()
-        promoter.run()
-    except HeldError as held:
-        write_report(journal, release)
-        errors.print(f"held: {held}", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(HELD) from None
-    path = write_report(journal, release)
-    words = f"{release.model}: {release.outcome}: {release.reason}"
-    console.print(words, highlight=False, markup=False, soft_wrap=True)
-    console.print(
-        f"report: {path.relative_to(journal.folder.parent.parent)}", highlight=False, soft_wrap=True
-    )
-    if release.outcome == "promoted":
-        left = f"{release.old} still runs without traffic; once you are sure, delete it from the stack file"
-        console.print(f"{left} and `pulumi up`", highlight=False, soft_wrap=True)
-    if release.outcome in ("returned", "abandoned") and not back:
-        raise typer.Exit(RETURNED)
-
-
-def _backwards(
-    journal: Journal,
-    settings: StackSettings,
-    stack: str,
-    path: Path,
-    model: str,
-    version: str | None,
-    why: str,
-) -> Release:
-    """A release that goes back at once: to a version, or to the weights before the last promotion."""
-    served = served_model(settings, model)
-    text = stack_file.read(path)
-    current = stack_file.weights(text, model)
-    if version is not None:
-        known_version(served, model, version)
-        target = {**dict.fromkeys(current, 0), version: 100}
-    else:
-        ended = [one for one in journal.releases(model) if one.outcome in ("promoted", "rolled_back")]
-        if not ended:
-            raise ReleaseError(f"{model}: no release to go back from on record; name a version")
-        target = ended[-1].before if ended[-1].outcome == "promoted" else {}
-        if not target:
-            raise ReleaseError(f"{model}: the last release was a rollback already; name a version")
-        for name in target:
-            known_version(served, model, name)
-    if {k: v for k, v in target.items() if v} == {k: v for k, v in traffic(served).items() if v}:
-        raise ReleaseError(f"models.{model}.traffic: is that already")
-    return Release(
-        stack=stack,
-        model=model,
-        old=max(target, key=lambda name: target[name]),
-        new=max(current, key=lambda name: current[name]),
-        strategy="rollback",
-        steps=[],
-        before=target,
-        who=whoever(),
-        why=why,
-        started=now(),
-        weights=current,
-        digest=stack_file.digest(text),
-    )
 
 
 def _world(
@@ -270,8 +159,3 @@ def _world(
 
 def _place(stack: str) -> Layout:
     return laptop() if stack == STACK else checkout()
-
-
-def say(words: str) -> None:
-    """Print a line of progress with its time."""
-    console.print(f"{datetime.now():%H:%M:%S} {words}", highlight=False, markup=False, soft_wrap=True)

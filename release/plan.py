@@ -39,8 +39,6 @@ class Plan:
     before: Mapping[str, int]
     """Percent by version when it began."""
     steps: tuple[Step, ...]
-    smoke_test: bool
-    """Whether the new version must answer a request by its own name first."""
     compares_only: bool
     """Whether it ends with a comparison and never with a promotion."""
 
@@ -84,7 +82,6 @@ def make_plan(settings: StackSettings, model: str, version: str) -> Plan:
             "rolling": (whole,),
             "ab": (Step(release.steps[0], "versions"),),
         }[release.strategy],
-        smoke_test=release.strategy == "blue_green",
         compares_only=release.strategy == "ab",
     )
 

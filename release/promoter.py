@@ -4,11 +4,12 @@ Every phase may be repeated, so a release that was killed anywhere is run again 
 always: say on record what comes, change the stack file, apply it, see that the gateway does it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from infra.stackfile.releases import ReleaseSettings
 from release import stack_file
 from release.errors import ReleaseError
+from release.gates import Gate
 from release.journal import Event, Journal, Phase, Release, now
 from release.watch import Watch
 from release.world import BusyError, World
@@ -34,12 +35,12 @@ class Promoter:
         settings: ReleaseSettings,
         tell: Tell,
         *,
-        smoke_test: bool = False,
+        gates: Sequence[Gate] = (),
         compares_only: bool = False,
     ) -> None:
         self.world, self.journal, self.release = world, journal, release
         self.settings, self._tell = settings, tell
-        self._smoke_test, self._compares_only = smoke_test, compares_only
+        self._gates, self._compares_only = gates, compares_only
 
     def run(self, until: Phase = "ended") -> Release:
         """Go on to the end, or to the first phase that is `until`.
@@ -85,12 +86,13 @@ class Promoter:
             self.world.apply()
             if problems := self.world.not_ready(release.new):
                 raise ReleaseError("; ".join(problems))
-            if self._smoke_test:
-                self.world.smoke_test(release.new)
+            for gate in self._gates:
+                if problem := gate(self.world):
+                    raise ReleaseError(problem)
         except BusyError:
             raise
-        except ReleaseError as problem:
-            self._end("abandoned", f"{release.new} is not fit for traffic: {problem}")
+        except ReleaseError as reason:
+            self._end("abandoned", f"{release.new} is not fit for traffic: {reason}")
             return
         self._enter("moving")
 

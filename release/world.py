@@ -33,8 +33,8 @@ class World(Protocol):
     def gateway_weights(self) -> dict[str, int] | None:
         """Percent by version in the gateway as it runs, zeros left out; None while it rolls."""
 
-    def smoke_test(self, version: str) -> None:
-        """Ask a version by its own name for a short answer."""
+    def answer(self, version: str, prompt: str, max_tokens: int) -> str:
+        """A version's answer to a prompt, asked by its own name, traffic or not."""
 
     def prometheus_time(self) -> float:
         """Prometheus' own clock, Unix seconds. Raises AwayError."""

@@ -70,6 +70,15 @@ Strategy = Literal["canary", "blue_green", "rolling", "ab"]
 Risk = Literal["shorter_context", "other_tokenizer"]
 
 
+class QualitySettings(Settings):
+    """Prompts that both versions answer before any traffic moves."""
+
+    prompts: str
+    """YAML file beside the stack file: a list of {prompt, expect: regular expression, max_tokens}."""
+    alpha: Share = 0.05
+    """Chance that an equally good version is refused."""
+
+
 class ReleaseSettings(Settings):
     """How `llmserve promote` moves traffic (docs/releases.md)."""
 
@@ -90,5 +99,7 @@ class ReleaseSettings(Settings):
     """What is knowingly different in new versions."""
     max_extra_usd_per_hour: Annotated[float, Field(ge=0)] | None = None
     """Most that running both versions may cost beyond the old one alone; None = any."""
+    quality: QualitySettings | None = None
+    """None = answers are not read."""
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
     """The judge's numbers."""

@@ -57,6 +57,7 @@ class FakeWorld(World):
     away: bool = False
     jump_at: float | None = None
     unready: set[str] = field(default_factory=set)
+    answers: dict[str, str] = field(default_factory=dict)
     apply_problem: Callable[["FakeWorld"], ReleaseError | None] = lambda _: None
     on_call: Callable[[str], None] = lambda _: None
     """Told of every call; may raise."""
@@ -82,8 +83,10 @@ class FakeWorld(World):
         self.on_call("gateway")
         return dict(self.running)
 
-    def smoke_test(self, version: str) -> None:
-        self.on_call(f"smoke {version}")
+    def answer(self, version: str, prompt: str, max_tokens: int) -> str:
+        del prompt, max_tokens
+        self.on_call(f"ask {version}")
+        return self.answers.get(version, "hello")
 
     def prometheus_time(self) -> float:
         if self.away:

@@ -9,6 +9,8 @@ import pytest
 from infra.stackfile.releases import AnalysisSettings, ReleaseSettings
 from release import stack_file
 from release.errors import ReleaseError
+from release.gates import Case as Prompt
+from release.gates import quality_gate, smoke_gate
 from release.journal import Journal, Release, now
 from release.promoter import HeldError, Promoter
 from release.world import BusyError
@@ -56,7 +58,7 @@ class Case:
             digest=stack_file.digest(STACK_FILE),
         )
 
-    def run(self, settings: ReleaseSettings = QUICK, **more: bool) -> Release:
+    def run(self, settings: ReleaseSettings = QUICK, **more: Any) -> Release:
         promoter = Promoter(self.world, self.journal, self.release, settings, self.said.append, **more)
         promoter.take_up()
         return promoter.run()
@@ -310,8 +312,17 @@ def test_blue_green_asks_the_new_version_by_its_name_before_the_switch(case: Cas
     asked: list[str] = []
     case.world.on_call = asked.append
     case.release.steps = [(100, "failures")]
-    assert case.run(smoke_test=True).outcome == "promoted"
-    assert asked.index("smoke two") < asked.index("sleep")
+    assert case.run(gates=[smoke_gate("two")]).outcome == "promoted"
+    assert asked.index("ask two") < asked.index("sleep")
+
+
+def test_a_version_whose_answers_are_worse_is_abandoned_before_traffic_moves(case: Case) -> None:
+    case.world.answers = {"one": "it is 4", "two": "it is 5"}
+    cases = [Prompt(prompt=f"{n}?", expect=r"\b4\b") for n in range(6)]
+    ended = case.run(gates=[quality_gate("one", "two", cases, 0.05)])
+    assert ended.outcome == "abandoned"
+    assert "fails 6 of 6 prompts that one gets right" in ended.reason
+    assert case.path.read_text("utf-8") == STACK_FILE
 
 
 def test_a_comparison_ends_without_a_promotion(case: Case) -> None:
