@@ -96,6 +96,8 @@ def _known(tenant: str, stack: str) -> None:
     settings = check_stack_file(path).settings
     if settings is None:
         raise KeysError(f"{path.name} has mistakes; `llmserve check {path.name}` shows them")
+    if settings.secrets.source != "config":
+        raise KeysError(f"secrets.source of {path.name} is {settings.secrets.source}: change keys there")
     if tenant not in settings.tenants:
         hint = nearest(tenant, settings.tenants)
         raise KeysError(f"tenants.{tenant}: there is no such tenant in {path.name}; {hint}")
@@ -105,8 +107,12 @@ def _keys(tenant: str, stack: str) -> list[str]:
     """The tenant's keys, newest first; empty if there is none."""
     said = json.loads(_pulumi("config", "--show-secrets", "--json", "--stack", stack))
     row = said.get(f"{PROJECT}:{TENANT_KEYS}", {})
-    held = row.get("objectValue") or (json.loads(row["value"]) if row.get("value") else {})
-    return str(held.get(tenant, "")).split()
+    if row and "objectValue" not in row:  # pulumi would replace all of it, without a word
+        raise KeysError(
+            f"{PROJECT}:{TENANT_KEYS} on stack {stack} is one encrypted value for all tenants; remove it and "
+            f"set each tenant's own: `pulumi config set --secret --path '{_path('TENANT')}'`"
+        )
+    return str(row.get("objectValue", {}).get(tenant, "")).split()
 
 
 def _set(tenant: str, stack: str, keys: list[str]) -> None:

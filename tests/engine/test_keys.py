@@ -97,6 +97,15 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(
     assert stack.file.read_text("utf-8") == before
 
 
+def test_one_encrypted_value_for_all_tenants_is_not_replaced_in_silence(stack: Stack) -> None:
+    whole = '{"batch": "sk-batch"}'
+    stack.run("pulumi", "config", "set", "--secret", "llmserve:tenant_keys", whole, "--stack", STACK)
+    before = stack.file.read_text("utf-8")
+    for verb in ("new", "rotate", "revoke"):
+        assert "one encrypted value" in stack.keys(verb, "search", status=1).stderr
+    assert stack.file.read_text("utf-8") == before
+
+
 def test_a_second_first_key_is_refused(stack: Stack) -> None:
     kept = stack.keys("new", "search").stdout.strip()
     assert "already" in stack.keys("new", "search", status=1).stderr
