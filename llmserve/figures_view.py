@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 _VERDICTS = {"fits": "fits", "does_not_fit": "does not fit", "uncertain": "too close to call"}
 
@@ -18,7 +18,15 @@ def show_figures(figures: Mapping[str, Any], console: Console) -> None:
 
 def _memory(rows: Mapping[str, Any]) -> Table:
     table = Table(
-        "version", "GPUs", "verdict", "weights", "KV cache", "left", "KV tokens", "at once", title="memory"
+        _named("version"),
+        "GPUs",
+        "verdict",
+        "weights",
+        "KV cache",
+        "left",
+        "KV tokens",
+        "at once",
+        title="memory",
     )
     for name, row in rows.items():
         kv = "?" if row["kv_available_gib"] is None else f"{row['kv_available_gib']:.1f}"
@@ -40,7 +48,14 @@ def _memory(rows: Mapping[str, Any]) -> Table:
 
 def _times(rows: Mapping[str, Any]) -> Table:
     table = Table(
-        "version", "start", "budget", "on a new node", "first token", "per token", "tokens/s", title="times"
+        _named("version"),
+        "start",
+        "budget",
+        "on a new node",
+        "first token",
+        "per token",
+        "tokens/s",
+        title="times",
     )
     for name, row in rows.items():
         start, answer = row["start"] or {}, row["answer"] or {}
@@ -58,7 +73,9 @@ def _times(rows: Mapping[str, Any]) -> Table:
 
 
 def _cost(cost: Mapping[str, Any]) -> Table:
-    table = Table("pool or model", "what", "fewest", "most", "USD/h fewest", "USD/h most", title="cost")
+    table = Table(
+        _named("pool or model"), "what", "fewest", "most", "USD/h fewest", "USD/h most", title="cost"
+    )
     for name, row in cost["pools"].items():
         nodes, usd = row["nodes"], row["usd_per_hour"]
         table.add_row(f"pool {name}", row["instance_type"], *_bounds(nodes, 0), *_bounds(usd, 2))
@@ -71,7 +88,7 @@ def _cost(cost: Mapping[str, Any]) -> Table:
 
 
 def _tokens(rows: Mapping[str, Any]) -> Table:
-    table = Table("version", "USD per million output tokens", "of all tokens", title="cost of tokens")
+    table = Table(_named("version"), "USD per million output tokens", "of all tokens", title="cost of tokens")
     for name, row in rows.items():
         table.add_row(name, spread(row["usd_per_million_output"]), spread(row["usd_per_million"]))
     if rows:
@@ -79,6 +96,11 @@ def _tokens(rows: Mapping[str, Any]) -> Table:
         split = sorted({f"{r['input_tokens']} in, {r['output_tokens']} out" for r in rows.values()})
         table.caption = f"at {row['utilisation']:.0%} utilisation; requests of {'; '.join(split)}"
     return table
+
+
+def _named(heading: str) -> Column:
+    """A column of names: they are folded where the terminal is narrow, never cut."""
+    return Column(heading, overflow="fold")
 
 
 def _bounds(row: Mapping[str, float | None], digits: int) -> tuple[str, str]:
