@@ -63,7 +63,8 @@ def promote(
             if release is None:
                 plan = make_plan(settings, model, version)
                 found = list(risks(settings, plan_of_stack, plan))
-                show_findings(found, path.name, errors)
+                if found:
+                    show_findings(found, path.name, errors)
                 if any(finding.severity is Severity.ERROR for finding in found):
                     raise typer.Exit(1)
                 release = begin(settings, stack, path, plan, why)
