@@ -18,11 +18,12 @@ from typing import Any
 import requests
 import yaml
 from aiohttp import web
+from rich.console import Console
 
 from components.gateway import litellm
 from components.gateway.keys import keys_document
 from components.gateway.model import Backend, GatewayModel, GatewaySpec
-from local import ports
+from local import litellm_environment, ports
 from local.layout import find
 from tests.stack_files import ROOT
 from tests.unit import gateway_examples
@@ -144,6 +145,7 @@ class Gateway:
     def running(self) -> Iterator["Gateway"]:
         layout = find(ROOT)
         assert layout
+        litellm_environment.install(layout, Console())
         config = yaml.safe_dump(litellm.render(self.model), sort_keys=False)
         (self.folder / "config.yaml").write_text(config, encoding="utf-8")
         for name in SCRIPTS:
