@@ -14,14 +14,13 @@ from infra.stackfile.stack import StackSettings
 from llmserve.checkout import checked, in_words, laptop
 from llmserve.output import AsJson, console, errors
 from llmserve.rehearsal import FOLDER, Loading, parse_fault, rehearsal_file, write_copy
-from llmserve.release_run import begin, gates_of, say
+from llmserve.release_run import begin, promoter_of, say
 from llmserve.release_worlds import laptop_world, sources
 from local import load, process_node, stack_config
 from local.engine import STACK
 from local.layout import Layout
 from release.journal import Journal, Release
-from release.plan import make_plan, served_model
-from release.promoter import Promoter
+from release.plan import make_plan
 from release.report import write_report
 
 app = typer.Typer(add_completion=False)
@@ -94,16 +93,7 @@ def _run(
     )
     loading = Loading(target, rate)
     started = time.monotonic()
-    chosen = served_model(settings, release.model).release
-    promoter = Promoter(
-        world,
-        journal,
-        release,
-        chosen,
-        tell,
-        gates=gates_of(here.root, release, chosen),
-        compares_only=release.strategy == "ab",
-    )
+    promoter = promoter_of(here.root, world, journal, release, settings, tell)
     # the copy's limits of tenants must be at work before the load begins
     promoter.run(until="moving")
     with loading.running():

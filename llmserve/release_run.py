@@ -26,6 +26,7 @@ HELD, RETURNED = 4, 3
 def begin(settings: StackSettings, stack: str, path: Path, plan: Plan, why: str) -> Release:
     """A release at its very beginning."""
     text = stack_file.read(path)
+    weights = stack_file.weights(text, plan.model)
     served = served_model(settings, plan.model)
     return Release(
         stack=stack,
@@ -34,11 +35,11 @@ def begin(settings: StackSettings, stack: str, path: Path, plan: Plan, why: str)
         new=plan.new,
         strategy=served.release.strategy,
         steps=[(step.weight, step.judge) for step in plan.steps],
-        before=stack_file.weights(text, plan.model),
+        before=weights,
         who=whoever(),
         why=why,
         started=now(),
-        weights=stack_file.weights(text, plan.model),
+        weights=weights,
         digest=stack_file.digest(text),
     )
 
@@ -98,6 +99,27 @@ def gates_of(root: Path, release: Release, settings: ReleaseSettings) -> list[Ga
     return gates
 
 
+def promoter_of(
+    root: Path,
+    world: World,
+    journal: Journal,
+    release: Release,
+    settings: StackSettings,
+    tell: Callable[[str], None],
+) -> Promoter:
+    """The promoter of a release as its model's settings want it; `root` as in `gates_of`."""
+    chosen = served_model(settings, release.model).release
+    return Promoter(
+        world,
+        journal,
+        release,
+        chosen,
+        tell,
+        gates=gates_of(root, release, chosen),
+        compares_only=release.strategy == "ab",
+    )
+
+
 def drive(
     journal: Journal,
     release: Release,
@@ -105,19 +127,9 @@ def drive(
     world: World,
     *,
     back: str = "",
-    tell: Callable[[str], None] | None = None,
 ) -> None:
     """Run a release to its end, show it, write its report; raises typer.Exit with its status."""
-    chosen = served_model(settings, release.model).release
-    promoter = Promoter(
-        world,
-        journal,
-        release,
-        chosen,
-        tell or say,
-        gates=gates_of(journal.folder.parent.parent, release, chosen),
-        compares_only=release.strategy == "ab",
-    )
+    promoter = promoter_of(journal.folder.parent.parent, world, journal, release, settings, say)
     try:
         if back:
             promoter.go_back(back)
