@@ -12,7 +12,7 @@ from components.ingress_manifests import ingress_findings
 from infra.declared import Declared
 from infra.resolve import number
 from infra.resolve_gateway import gateway_spec, ingress_spec
-from infra.stackfile.gateway import IngressSettings
+from infra.stackfile.gateway import GatewaySettings, IngressSettings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, error, nearest, warning
@@ -58,18 +58,48 @@ def _providers(settings: StackSettings) -> Iterator[Finding]:
         path = f"models.{name}"
         if not model.model.strip():
             yield error(f"{path}.model", "is empty", "name the provider's model, as in gpt-4o-mini")
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", model.api_key):
-            yield error(
-                f"{path}.api_key",
-                "is not the name of a config key",
-                "name the secret config key that holds the provider's key, as in openai_api_key",
+        yield from _key_name(f"{path}.api_key", model.api_key)
+        yield from _address(f"{path}.base_url", model.base_url)
+        if model.daily_budget_usd is not None and model.base_url is not None and model.price is None:
+            yield warning(
+                f"{path}.daily_budget_usd",
+                f"counts nothing unless LiteLLM knows a price of {model.model!r}, and base_url is not the "
+                "provider's own",
+                "say the price, as in {input_usd: 0.15, output_usd: 0.6}",
             )
-        if model.base_url is not None and not _is_address(model.base_url):
+
+
+def _key_name(path: str, name: str) -> Iterator[Finding]:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        yield error(
+            path,
+            "is not the name of a config key",
+            "name the secret config key that holds the key, as in openai_api_key",
+        )
+
+
+def _address(path: str, url: str | None) -> Iterator[Finding]:
+    if url is not None and not _is_address(url):
+        yield error(path, f"{url!r} is no address", "write it as in https://api.example.com")
+
+
+def _read_texts(gateway: GatewaySettings) -> Iterator[Finding]:
+    """Who reads prompts and answers: filter, moderation service, log."""
+    for field in ("blocked_words", "blocked_patterns") if gateway.content_filter else ():
+        listed = getattr(gateway.content_filter, field)
+        yield from _repeated(f"gateway.content_filter.{field}", listed)
+        if any(not entry.strip() for entry in listed):
             yield error(
-                f"{path}.base_url",
-                f"{model.base_url!r} is no address",
-                "write it as in https://api.example.com",
+                f"gateway.content_filter.{field}", "has an empty entry", "remove it: it would block all"
             )
+    if moderation := gateway.moderation:
+        yield from _key_name("gateway.moderation.api_key", moderation.api_key)
+        yield from _address("gateway.moderation.base_url", moderation.base_url)
+        yield from _repeated("gateway.moderation.reads", moderation.reads)
+        if not moderation.reads:
+            yield error("gateway.moderation.reads", "is empty", "name prompts, answers or both")
+    if gateway.log.prompts and not gateway.log.requests:
+        yield error("gateway.log.prompts", "has no effect without log.requests", "switch requests on")
 
 
 def _repeated_fallbacks(settings: StackSettings) -> Iterator[Finding]:
@@ -121,13 +151,7 @@ def _gateway(settings: StackSettings, declared: Declared) -> Iterator[Finding]:
                 f"{origin!r} is no origin of a browser",
                 "write scheme, host and port alone, as in https://app.example.com",
             )
-    for field in ("blocked_words", "blocked_patterns") if gateway.content_filter else ():
-        listed = getattr(gateway.content_filter, field)
-        yield from _repeated(f"gateway.content_filter.{field}", listed)
-        if any(not entry.strip() for entry in listed):
-            yield error(
-                f"gateway.content_filter.{field}", "has an empty entry", "remove it: it would block all"
-            )
+    yield from _read_texts(gateway)
     yield from image_findings(gateway.image, "gateway.image")
     yield from gateway_findings(gateway_spec(settings))
     if gateway.ingress:

@@ -10,16 +10,19 @@ from components.gateway.model import (
     GatewayModel,
     GatewaySpec,
     IngressSpec,
+    Moderation,
     Redis,
+    RequestLog,
     Route,
     Tenant,
+    TokenPrice,
 )
 from components.gateway.timeouts import deregistration_seconds, idle_timeout_seconds
 from components.spec import Resources, ScalingMetric, ScalingRule, ScalingSpec
 from infra.resolve import GATEWAY_NAME, engine_spec, number, presets, traffic
 from infra.secret_keys import MASTER_KEY, provider_keys
-from infra.stackfile.gateway import RedisSettings
-from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
+from infra.stackfile.gateway import ModerationSettings, RedisSettings
+from infra.stackfile.models import ExternalModelSettings, PriceSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 
 
@@ -80,11 +83,32 @@ def gateway_model(settings: StackSettings) -> GatewayModel:
         cooldown_seconds=number(settings, "gateway", gateway, "cooldown_seconds"),
         redis=_redis(gateway.redis),
         content_filter=ContentFilter(
-            blocked_words=content_filter.blocked_words, blocked_patterns=content_filter.blocked_patterns
+            blocked_words=content_filter.blocked_words,
+            blocked_patterns=content_filter.blocked_patterns,
+            answers=content_filter.answers,
         )
         if content_filter
         else None,
+        moderation=_moderation(gateway.moderation),
+        log=RequestLog(requests=gateway.log.requests, prompts=gateway.log.prompts),
     )
+
+
+def _moderation(moderation: ModerationSettings | None) -> Moderation | None:
+    if moderation is None:
+        return None
+    return Moderation(
+        base_url=moderation.base_url,
+        model=moderation.model,
+        api_key_env=provider_key_env(moderation.api_key),
+        prompts="prompts" in moderation.reads,
+        answers="answers" in moderation.reads,
+        seconds=moderation.timeout_seconds,
+    )
+
+
+def _price(price: PriceSettings | None) -> TokenPrice | None:
+    return TokenPrice(input_usd=price.input_usd, output_usd=price.output_usd) if price else None
 
 
 def _redis(redis: RedisSettings | None) -> Redis | None:
@@ -156,6 +180,7 @@ def _external(name: str, model: ExternalModelSettings) -> Backend:
         api_key_env=provider_key_env(model.api_key),
         daily_budget_usd=model.daily_budget_usd,
         max_model_len=model.max_model_len,
+        price=_price(model.price),
     )
 
 
@@ -171,4 +196,5 @@ def _served(
         model=adapter(engine.engine).api_model(engine),
         weight=weight,
         max_model_len=engine.max_model_len,
+        price=_price(model.price),
     )

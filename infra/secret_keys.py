@@ -15,11 +15,13 @@ TENANT_KEYS = "tenant_keys"
 
 
 def provider_keys(settings: StackSettings) -> dict[str, str]:
-    """Config keys of the providers' API keys, each with the path of the setting that names it first."""
+    """Config keys for what the gateway calls outside, each with the path of the setting that names it."""
     keys: dict[str, str] = {}
     for name, model in settings.models.items():
         if isinstance(model, ExternalModelSettings):
             keys.setdefault(model.api_key, f"models.{name}.api_key")
+    if moderation := settings.gateway.moderation:
+        keys.setdefault(moderation.api_key, "gateway.moderation.api_key")
     return keys
 
 

@@ -57,7 +57,12 @@ def authenticate(api_key: str | None, master_key: str, keys: KeyFile) -> dict[st
         return None
     digest = hashlib.sha256(api_key.encode()).hexdigest()
     if master_key and hmac.compare_digest(api_key.encode(), master_key.encode()):
-        return {"api_key": digest, "key_alias": "master", "user_role": "proxy_admin"}
+        return {
+            "api_key": digest,
+            "key_alias": "master",
+            "user_role": "proxy_admin",
+            "metadata": {"key": "master"},
+        }
     if (holder := keys.holder(digest)) is None:
         return None
     return {
@@ -69,7 +74,8 @@ def authenticate(api_key: str | None, master_key: str, keys: KeyFile) -> dict[st
         "tpm_limit": holder["tokens_per_minute"],
         "max_parallel_requests": holder["parallel_requests"],
         "models": holder["models"],
-        "metadata": {"priority": holder["priority"]},
+        # which of the tenant's keys, for the request log: enough of the hash to find it, too little to use
+        "metadata": {"priority": holder["priority"], "key": digest[:12]},
     }
 
 
@@ -90,6 +96,7 @@ async def user_api_key_auth(request: Any, api_key: str | None) -> Any:
     types = import_module("litellm.proxy._types")
     make_room_for_counters()
     fields = authenticate(api_key, os.environ.get("LITELLM_MASTER_KEY", ""), _keys)
+    import_module("gw_log").caller.set(fields)
     if fields is None:
         raise types.ProxyException("missing or unknown API key", "auth_error", "api_key", 401)
     if fields["user_role"] != "proxy_admin" and request.url.path not in CLIENT_PATHS:

@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from components.gateway import gw_sticky
-from components.gateway.model import Backend, ContentFilter, GatewayModel, GatewaySpec, Redis, Route
+from components.gateway.litellm_guardrails import guardrails
+from components.gateway.model import Backend, GatewayModel, GatewaySpec, Redis, Route
 from components.gateway.timeouts import keepalive_seconds
 
 HTTP_PORT = 4000
@@ -35,7 +36,6 @@ LiteLLM does not know every refusal of the other two. vLLM and SGLang count exac
 knows."""
 _PRIORITY_SHARES = {"high": 6, "normal": 3, "low": 1}
 """What tenants of each priority get of a full route, relative to the priorities in use (our choice)."""
-_PATTERN_NAMES = {"phone": "us_phone"}
 _FAILURES_BEFORE_COOLDOWN = 2
 """Of one kind, per minute. Not 3 overall: LiteLLM takes that, its default, for unset (gateway study §5.4)."""
 _MAX_FALLBACK_DEPTH = 3
@@ -71,8 +71,8 @@ def render(model: GatewayModel) -> dict[str, Any]:
             "custom_auth_run_common_checks": True,
         },
     }
-    if model.content_filter:
-        config["guardrails"] = [_guardrail(model.content_filter)]
+    if listed := guardrails(model):
+        config["guardrails"] = listed
     return config
 
 
@@ -160,6 +160,11 @@ def _entry(model: GatewayModel, name: str, backend: Backend, share: dict[str, An
     params |= share
     params["timeout"] = model.request_timeout_seconds
     params["stream_timeout"] = model.first_token_timeout_seconds
+    if backend.price is not None:
+        params |= {
+            "input_cost_per_token": backend.price.input_usd / 1e6,
+            "output_cost_per_token": backend.price.output_usd / 1e6,
+        }
     if backend.daily_budget_usd is not None:
         params |= {"max_budget": backend.daily_budget_usd, "budget_duration": "1d"}
     info: dict[str, Any] = {"id": backend.id}
@@ -197,13 +202,15 @@ def _router_settings(model: GatewayModel) -> dict[str, Any]:
 def _litellm_settings(model: GatewayModel) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "callbacks": ["prometheus"],
-        "turn_off_message_logging": True,
+        "turn_off_message_logging": not model.log.prompts,
         "drop_params": True,
         "json_logs": True,
         "request_timeout": model.request_timeout_seconds,
         "enable_post_custom_auth_checks": True,  # with custom_auth_run_common_checks: models allowed per key
         "prometheus_exclude_labels": list(_UNUSED_METRIC_LABELS),
     }
+    if model.log.requests:
+        settings["callbacks"].append(f"gw_log.requests{'_and_prompts' if model.log.prompts else ''}")
     if uses_stickiness(model):
         settings["callbacks"].append("gw_sticky.sticky")
     if uses_priorities(model):
@@ -225,22 +232,6 @@ def _redis(redis: Redis) -> dict[str, Any]:
         "port": redis.port,
         "password": f"os.environ/{REDIS_PASSWORD_ENV}",
         "ssl": redis.tls,
-    }
-
-
-def _guardrail(content_filter: ContentFilter) -> dict[str, Any]:
-    return {
-        "guardrail_name": "content-filter",
-        "litellm_params": {
-            "guardrail": "litellm_content_filter",
-            "mode": "pre_call",
-            "default_on": True,
-            "patterns": [
-                {"pattern_type": "prebuilt", "pattern_name": _PATTERN_NAMES.get(n, n), "action": "BLOCK"}
-                for n in content_filter.blocked_patterns
-            ],
-            "blocked_words": [{"keyword": word, "action": "BLOCK"} for word in content_filter.blocked_words],
-        },
     }
 
 

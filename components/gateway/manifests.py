@@ -19,7 +19,8 @@ REVISIONS_KEPT = 3
 """Old ReplicaSets; the way back is the stack file's, since their ConfigMaps go when a rollout is done."""
 _NODE_SECONDS = 600
 """Added to the start budget: a node may have to join and the image to be pulled first (our choice)."""
-_SCRIPTS = ("gw_auth.py", "gw_metrics.py", "gw_requests.py", "gw_sticky.py")
+SCRIPTS = ("gw_auth.py", "gw_log.py", "gw_metrics.py", "gw_requests.py", "gw_sticky.py")
+"""Programs that run beside LiteLLM or in it, from the ConfigMap."""
 _METADATA_SERVICES = "169.254.0.0/16"
 
 
@@ -69,7 +70,7 @@ def config_map(spec: GatewaySpec) -> Manifest:
     """config.yaml, the custom-auth hook and the metrics server, under a name that changes with them."""
     data = {
         "config.yaml": yaml.safe_dump(litellm.render(spec.model), sort_keys=False),
-        **{name: Path(__file__).with_name(name).read_text("utf-8") for name in _SCRIPTS},
+        **{name: Path(__file__).with_name(name).read_text("utf-8") for name in SCRIPTS},
     }
     return {
         "apiVersion": "v1",
@@ -180,14 +181,14 @@ def network_policy(spec: GatewaySpec) -> Manifest:
 
 
 def _outside_ports(spec: GatewaySpec) -> list[int]:
-    """Ports of the providers and of a Redis outside, sorted."""
-    redis = spec.model.redis
-    ports = {redis.port} if redis and not redis.in_cluster else set()
-    for route in spec.model.routes:
-        for backend in route.backends:
-            if backend.kind in ("openai", "anthropic"):
-                url = urlsplit(backend.base_url or "https:")
-                ports.add(url.port or (80 if url.scheme == "http" else 443))
+    """Ports of the providers, of a moderation service and of a Redis outside, sorted."""
+    model = spec.model
+    backends = [backend for route in model.routes for backend in route.backends]
+    called = [backend.base_url or "https:" for backend in backends if backend.kind in ("openai", "anthropic")]
+    called += [model.moderation.base_url] if model.moderation else []
+    ports = {model.redis.port} if model.redis and not model.redis.in_cluster else set()
+    for url in map(urlsplit, called):
+        ports.add(url.port or (80 if url.scheme == "http" else 443))
     return sorted(ports)
 
 

@@ -9,6 +9,13 @@ METRICS_RESOURCES = Resources(cpu_millicores=50, memory_mib=64, memory_limit_mib
 Provider = Literal["openai", "anthropic"]
 
 
+class TokenPrice(Spec):
+    """USD per million tokens."""
+
+    input_usd: float
+    output_usd: float
+
+
 class Backend(Spec):
     """One place that answers: a version's Service or an external provider."""
 
@@ -25,6 +32,8 @@ class Backend(Spec):
     """Environment variable that holds the key; None = the backend wants none."""
     daily_budget_usd: float | None = None
     max_model_len: int | None = None
+    price: TokenPrice | None = None
+    """What its tokens cost; None = what the gateway knows itself, else nothing."""
 
 
 class Route(Spec):
@@ -73,6 +82,30 @@ class ContentFilter(Spec):
     blocked_words: tuple[str, ...] = ()
     blocked_patterns: tuple[str, ...] = ()
     """Names of prebuilt patterns, as in `us_ssn`."""
+    answers: bool = False
+    """Whether the same is masked in answers."""
+
+
+class Moderation(Spec):
+    """A service with OpenAI's moderation API that judges texts."""
+
+    base_url: str
+    """With its path, as in `https://api.openai.com/v1`."""
+    model: str
+    api_key_env: str
+    """Environment variable that holds the service's key."""
+    prompts: bool
+    answers: bool
+    seconds: float
+    """Longest wait for a verdict; without one the request fails."""
+
+
+class RequestLog(Spec):
+    """What is written of each request."""
+
+    requests: bool = True
+    prompts: bool = False
+    """Whether prompts and answers are written too."""
 
 
 class GatewayModel(Spec):
@@ -87,6 +120,8 @@ class GatewayModel(Spec):
     cooldown_seconds: int
     redis: Redis | None
     content_filter: ContentFilter | None
+    moderation: Moderation | None = None
+    log: RequestLog = RequestLog()
 
 
 class GatewaySpec(Spec):

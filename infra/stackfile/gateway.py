@@ -71,12 +71,38 @@ class RedisSettings(Settings):
 
 
 class ContentFilterSettings(Settings):
-    """Prompts that are refused."""
+    """Prompts that are refused, and what is masked in answers."""
 
     blocked_words: tuple[str, ...] = ()
     """Words, case does not matter."""
     blocked_patterns: tuple[Literal["us_ssn", "email", "phone", "credit_card", "aws_access_key"], ...] = ()
     """Prebuilt patterns."""
+    answers: bool = False
+    """Answers too: what is found in them is masked."""
+
+
+class ModerationSettings(Settings):
+    """A moderation service that judges prompts and answers; what it flags is refused with 400."""
+
+    base_url: str = "https://api.openai.com/v1"
+    """Address of any service with OpenAI's moderation API, with its path."""
+    model: Literal["omni-moderation-latest", "text-moderation-latest"] = "omni-moderation-latest"
+    """Model the service is asked for."""
+    api_key: str
+    """Name of the secret config key with the service's key, as in `openai_api_key`."""
+    reads: tuple[Literal["prompts", "answers"], ...] = ("prompts", "answers")
+    """What is judged. Answers in streams: every fifth chunk, with all that came before."""
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 5
+    """Longest wait for a verdict; without one the request fails."""
+
+
+class RequestLogSettings(Settings):
+    """Lines of JSON on the gateway's standard output."""
+
+    requests: bool = True
+    """One per request and failed try: tenant, key, model, version, tokens, cost, times, outcome."""
+    prompts: bool = False
+    """Prompts and answers too: personal data in your logs."""
 
 
 class GatewaySettings(Settings):
@@ -102,6 +128,10 @@ class GatewaySettings(Settings):
     """Browser origins that may call."""
     content_filter: ContentFilterSettings | None = None
     """None = no filter."""
+    moderation: ModerationSettings | None = None
+    """None = nobody judges."""
+    log: RequestLogSettings = Field(default_factory=RequestLogSettings)
+    """What is written of each request."""
     request_timeout_seconds: PositiveInt | None = None
     """Longest non-streamed answer."""
     first_token_timeout_seconds: PositiveInt | None = None

@@ -129,6 +129,15 @@ class RequestSettings(Settings):
     """Longest answer clients are told they may ask for, tokens; None = time for it is not checked."""
 
 
+class PriceSettings(Settings):
+    """What tokens cost, USD per million: counted in the gateway's log, metrics and daily budgets."""
+
+    input_usd: Annotated[float, Field(ge=0)]
+    """Of the prompt."""
+    output_usd: Annotated[float, Field(ge=0)]
+    """Of the answer."""
+
+
 class ServedModelSettings(Settings):
     """A public model name with versions of our own."""
 
@@ -150,6 +159,8 @@ class ServedModelSettings(Settings):
     """Most requests a minute it takes; tenants' priorities share it out when nearly full. None = neither."""
     sticky: bool = False
     """A tenant always gets the same version, as an A/B comparison wants; shares are of tenants then."""
+    price: PriceSettings | None = None
+    """What tenants are charged; None = nothing is counted."""
     release: ReleaseSettings = Field(default_factory=ReleaseSettings)
     """How another version takes over."""
 
@@ -167,6 +178,8 @@ class ExternalModelSettings(Settings):
     """Name of the secret config key with the provider's key, as in `openai_api_key`."""
     daily_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """Spend per day after which the provider is not asked any more."""
+    price: PriceSettings | None = None
+    """What the provider takes; None = LiteLLM's list price of `model`, if that is on its list."""
     max_model_len: PositiveInt | None = None
     """Longest prompt plus answer, tokens."""
 

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from components.gateway import litellm
 from components.gateway.keys import keys_document
+from components.gateway.manifests import SCRIPTS
 from components.gateway.model import Backend, GatewayModel, GatewaySpec
 from local import litellm_environment, ports
 from local.layout import find
@@ -29,10 +30,11 @@ from tests.stack_files import ROOT
 from tests.unit import gateway_examples
 
 START_SECONDS = 90
-SCRIPTS = ("gw_auth.py", "gw_metrics.py", "gw_requests.py", "gw_sticky.py")
 MASTER_KEY = "sk-master-of-this-test"
 TOKENS = 5
 SLOW_SECONDS = 3
+FLAGGED = "assault"
+"""What the stand-in of a moderation service flags."""
 
 
 class Upstreams:
@@ -40,10 +42,10 @@ class Upstreams:
 
     def __init__(self) -> None:
         self.behaviour: dict[str, str] = {}
-        """ok (default), a status, `slow`, `hang`, `too_long`, or `cut`."""
+        """ok (default), a status, `slow`, `hang`, `too_long`, `cut`, or `says WORDS`."""
         self.asked: Counter[str] = Counter()
         self.headers: dict[str, dict[str, str]] = {}
-        """Of the last request."""
+        """Of the last request, by lower-case name."""
         self.port = next(port for port in range(21000, 22000) if ports.is_free(port))
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop
@@ -70,6 +72,7 @@ class Upstreams:
     async def _serve(self) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()
         app = web.Application(client_max_size=2**28)
+        app.router.add_post("/judge/v1/moderations", self._judge)
         app.router.add_post("/{name}/v1/{path:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()
@@ -78,10 +81,24 @@ class Upstreams:
         await self._stopped.wait()
         await runner.cleanup()
 
+    async def _judge(self, request: web.Request) -> web.StreamResponse:
+        """OpenAI's moderation API: flags texts with FLAGGED in them."""
+        self.asked["judge"] += 1
+        if self.behaviour.get("judge") == "hang":
+            await asyncio.sleep(600)
+        flagged = FLAGGED in (await request.json())["input"]
+        result = {
+            "flagged": flagged,
+            "categories": {"violence": flagged},
+            "category_scores": {"violence": 0.9},
+        }
+        result["category_applied_input_types"] = {"violence": ["text"]}
+        return web.json_response({"id": "m", "model": "omni-moderation-latest", "results": [result]})
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         self.asked[name] += 1
-        self.headers[name] = dict(request.headers)
+        self.headers[name] = {key.lower(): value for key, value in request.headers.items()}
         body = await request.json()
         behaviour = self.behaviour.get(name, "ok")
         if behaviour == "hang":
@@ -94,18 +111,20 @@ class Upstreams:
         if behaviour.isdigit():
             return web.json_response({"error": {"message": "busy"}}, status=int(behaviour))
         if not body.get("stream"):
-            message = {"role": "assistant", "content": f"from {name}"}
+            words = behaviour.removeprefix("says ") if behaviour.startswith("says ") else f"from {name}"
+            message = {"role": "assistant", "content": words}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             usage = {"prompt_tokens": 3, "completion_tokens": TOKENS, "total_tokens": 3 + TOKENS}
             return web.json_response({**_head("chat.completion"), "choices": [choice], "usage": usage})
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for number in range(TOKENS):
+        words = behaviour.split()[1:] if behaviour.startswith("says ") else [str(n) for n in range(TOKENS)]
+        for number, word in enumerate(words):
             if behaviour == "cut" and number == 2:
                 assert request.transport
                 request.transport.abort()
                 return response
-            delta = {"content": f"{number} "}
+            delta = {"content": f"{word} "}
             event = {**_head("chat.completion.chunk"), "choices": [{"index": 0, "delta": delta}]}
             await response.write(f"data: {json.dumps(event)}\n\n".encode())
         last = {"index": 0, "delta": {}, "finish_reason": "stop"}
@@ -186,6 +205,11 @@ class Gateway:
         """One chat; the whole answer is read, also of a stream."""
         body = {"model": model, "messages": [{"role": "user", "content": "hello"}], **more}
         return self.post(body, self.keys[tenant])
+
+    def told(self) -> list[dict[str, Any]]:
+        """Lines of the request log so far."""
+        lines = self.log.read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"event"')]
 
     def post(self, body: Any, key: str, path: str = "/v1/chat/completions") -> requests.Response:
         return requests.post(

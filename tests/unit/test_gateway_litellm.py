@@ -8,7 +8,15 @@ import yaml
 from hypothesis import given
 
 from components.gateway import litellm
-from components.gateway.model import Backend, ContentFilter, GatewayModel, Route
+from components.gateway.model import (
+    Backend,
+    ContentFilter,
+    GatewayModel,
+    Moderation,
+    RequestLog,
+    Route,
+    TokenPrice,
+)
 from tests.snapshot import assert_snapshot
 from tests.unit.gateway_examples import CHAT, OPENAI, backend, model, models, tenant
 
@@ -120,7 +128,7 @@ def test_priorities_share_a_capacity_six_to_three_to_one_of_those_in_use() -> No
         )
     )
     settings = config["litellm_settings"]
-    assert settings["callbacks"] == ["prometheus", "dynamic_rate_limiter_v3"]
+    assert settings["callbacks"] == ["prometheus", "gw_log.requests", "dynamic_rate_limiter_v3"]
     assert settings["priority_reservation"] == {"high": 0.6, "normal": 0.3, "low": 0.1}
     assert [entries(config)[i]["litellm_params"].get("rpm") for i in ("chat-v1", "chat-v2", "chat-v3")] == [
         94,
@@ -136,7 +144,7 @@ def test_priorities_share_a_capacity_six_to_three_to_one_of_those_in_use() -> No
 )
 def test_priorities_without_effect_are_not_switched_on(routes: tuple[Route, ...], priority: str) -> None:
     config = litellm.render(model(routes=routes, tenants=(tenant("a", priority=priority),)))
-    assert config["litellm_settings"]["callbacks"] == ["prometheus"]
+    assert config["litellm_settings"]["callbacks"] == ["prometheus", "gw_log.requests"]
     assert "rpm" not in entries(config)["chat-v1"]["litellm_params"]
 
 
@@ -189,3 +197,61 @@ def test_the_whole_config_is_as_recorded() -> None:
 def test_a_backends_address_is_taken_as_it_is_where_it_has_none() -> None:
     nowhere = Backend(id="x", kind="openai", base_url=None, model="m", weight=100)
     assert litellm.api_base(nowhere) is None
+
+
+def test_a_price_is_said_per_token() -> None:
+    priced = backend("chat-v1", price=TokenPrice(input_usd=1.5, output_usd=6.0))
+    [entry] = litellm.render(model(routes=(Route(name="chat", backends=(priced,)),)))["model_list"]
+    assert entry["litellm_params"]["input_cost_per_token"] == pytest.approx(1.5e-6)
+    assert entry["litellm_params"]["output_cost_per_token"] == pytest.approx(6e-6)
+
+
+def test_answers_are_masked_by_a_guardrail_of_their_own() -> None:
+    words = ContentFilter(blocked_words=("unicorn",), answers=True)
+    asked, answered = litellm.render(model(content_filter=words))["guardrails"]
+    assert (asked["litellm_params"]["mode"], answered["litellm_params"]["mode"]) == ("pre_call", "post_call")
+    actions = [each["litellm_params"]["blocked_words"][0]["action"] for each in (asked, answered)]
+    assert actions == ["BLOCK", "MASK"]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "answers", "mode"),
+    [(True, False, ["pre_call"]), (False, True, ["post_call"]), (True, True, ["pre_call", "post_call"])],
+)
+def test_a_moderation_service_is_asked_about_what_it_shall_read(
+    prompts: bool, answers: bool, mode: list[str]
+) -> None:
+    moderation = Moderation(
+        base_url="https://judge.example/v1/",
+        model="omni-moderation-latest",
+        api_key_env="JUDGE_KEY",
+        prompts=prompts,
+        answers=answers,
+        seconds=5,
+    )
+    [_, entry] = litellm.render(model(moderation=moderation))["guardrails"]
+    assert entry["litellm_params"] == {
+        "guardrail": "openai_moderation",
+        "mode": mode,
+        "default_on": True,
+        "api_base": "https://judge.example/v1",
+        "api_key": "os.environ/JUDGE_KEY",
+        "model": "omni-moderation-latest",
+        "timeout": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("log", "callback", "redacted"),
+    [
+        (RequestLog(), "gw_log.requests", True),
+        (RequestLog(prompts=True), "gw_log.requests_and_prompts", False),
+        (RequestLog(requests=False), None, True),
+    ],
+)
+def test_requests_are_logged_as_asked(log: RequestLog, callback: str | None, redacted: bool) -> None:
+    settings = litellm.render(model(log=log))["litellm_settings"]
+    assert [each for each in settings["callbacks"] if each.startswith("gw_log")] == (
+        [callback] if callback else []
+    )
+    assert settings["turn_off_message_logging"] is redacted
