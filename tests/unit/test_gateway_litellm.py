@@ -229,7 +229,7 @@ def test_a_moderation_service_is_asked_about_what_it_shall_read(
         answers=answers,
         seconds=5,
     )
-    [_, entry] = litellm.render(model(moderation=moderation))["guardrails"]
+    [entry] = litellm.render(model(content_filter=None, moderation=moderation))["guardrails"]
     assert entry["litellm_params"] == {
         "guardrail": "openai_moderation",
         "mode": mode,
