@@ -6,6 +6,7 @@ from components.gateway.gw_auth import CLIENT_PATHS
 from components.gateway.litellm import MASTER_KEY_ENV, REDIS_PASSWORD_ENV
 from components.gateway.model import (
     Backend,
+    Budget,
     ContentFilter,
     GatewayModel,
     GatewaySpec,
@@ -73,6 +74,7 @@ def gateway_model(settings: StackSettings) -> GatewayModel:
                 parallel_requests=tenant.parallel_requests,
                 models=tuple(name for name in tenant.models if name in settings.models),
                 priority=tenant.priority,
+                budget=Budget(usd=tenant.budget.usd, days=tenant.budget.days) if tenant.budget else None,
             )
             for name, tenant in settings.tenants.items()
         ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.gateway.keys import reachable_routes
+from components.gateway.keys import allowed_routes, reachable_routes
 from components.gateway.litellm import uses_priorities
 from components.gateway.model import GatewayModel, GatewaySpec
 from planner.finding import Finding, error, warning
@@ -10,7 +10,7 @@ from planner.finding import Finding, error, warning
 
 def gateway_findings(spec: GatewaySpec, path_prefix: str = "") -> list[Finding]:
     """Return all findings about the gateway, paths as in the stack file behind `path_prefix`."""
-    rules = (_identities, _redis, _priorities, _sticky, _times)
+    rules = (_identities, _redis, _budgets, _priorities, _sticky, _times)
     found = [finding for rule in rules for finding in rule(spec)]
     return [finding.model_copy(update={"path": path_prefix + finding.path}) for finding in found]
 
@@ -51,6 +51,32 @@ def _redis(spec: GatewaySpec) -> Iterator[Finding]:
             f"{', '.join(limited)} alone",
             "add gateway.redis, or accept limits that grow with the replicas",
         )
+
+
+def _budgets(spec: GatewaySpec) -> Iterator[Finding]:
+    """A tenant's budget needs a place where all replicas count, and prices."""
+    routes = {route.name: route for route in spec.model.routes}
+    for tenant in spec.model.tenants:
+        if tenant.budget is None:
+            continue
+        path = f"tenants.{tenant.name}.budget"
+        if spec.model.redis is None:
+            yield error(
+                path,
+                "without gateway.redis nothing keeps the sum over replicas and restarts",
+                "add gateway.redis, or take the budget out",
+            )
+        free = [
+            name
+            for name in allowed_routes(tenant, spec.model)
+            if any(backend.price is None and not backend.api_key_env for backend in routes[name].backends)
+        ]
+        if free:
+            yield warning(
+                path,
+                f"does not count {', '.join(free)}, which have no price",
+                f"say models.{free[0]}.price, as in {{input_usd: 0.1, output_usd: 0.4}}",
+            )
 
 
 def _priorities(spec: GatewaySpec) -> Iterator[Finding]:

@@ -75,7 +75,11 @@ def authenticate(api_key: str | None, master_key: str, keys: KeyFile) -> dict[st
         "max_parallel_requests": holder["parallel_requests"],
         "models": holder["models"],
         # which of the tenant's keys, for the request log: enough of the hash to find it, too little to use
-        "metadata": {"priority": holder["priority"], "key": digest[:12]},
+        "metadata": {
+            "priority": holder["priority"],
+            "key": digest[:12],
+            "budget": holder["budget"],
+        },
     }
 
 
@@ -104,4 +108,9 @@ async def user_api_key_auth(request: Any, api_key: str | None) -> Any:
     if found := import_module("gw_requests").problem(request.url.path, await request.body()):
         status, message, param = found
         raise types.ProxyException(message, "invalid_request_error", param, status)
+    budget = fields["metadata"].get("budget")
+    if seconds := await import_module("gw_budget").exhausted(fields["key_alias"], budget):
+        text = f"the budget of {budget['usd']} USD for {budget['days']} days is spent"
+        headers = {"retry-after": str(seconds)}
+        raise types.ProxyException(text, "insufficient_quota", "budget", 429, headers=headers)
     return types.UserAPIKeyAuth(**fields)

@@ -59,4 +59,5 @@ def _holder(tenant: Tenant, model: GatewayModel) -> dict[str, object]:
         "parallel_requests": tenant.parallel_requests,
         "models": list(allowed_routes(tenant, model)),
         "priority": tenant.priority,
+        "budget": tenant.budget.model_dump() if tenant.budget else None,
     }

@@ -79,7 +79,10 @@ def render(model: GatewayModel) -> dict[str, Any]:
 def environment(spec: GatewaySpec) -> dict[str, str]:
     """Environment of the gateway, without secrets. LiteLLM takes these from nowhere else."""
     longest = str(spec.model.longest_stream_seconds)
+    redis = spec.model.redis if uses_budgets(spec.model) else None
+    budgets = f"redis{'s' if redis.tls else ''}://{redis.host}:{redis.port}" if redis else None
     return {
+        **({"TENANT_BUDGETS_REDIS": budgets} if budgets else {}),
         # A kept connection goes on to an engine pod that has left its Service, past its preStop: rolls of
         # engines lost 42 of 166 requests with the default of 15 s, none without (docs/laptop.md).
         "AIOHTTP_KEEPALIVE_TIMEOUT": "0",
@@ -125,6 +128,11 @@ def uses_priorities(model: GatewayModel) -> bool:
 def uses_stickiness(model: GatewayModel) -> bool:
     """Whether a route's keys stay with a backend each."""
     return any(route.sticky for route in model.routes)
+
+
+def uses_budgets(model: GatewayModel) -> bool:
+    """Whether a tenant's spend is counted; only Redis can count it."""
+    return model.redis is not None and any(tenant.budget for tenant in model.tenants)
 
 
 def api_base(backend: Backend) -> str | None:
@@ -211,6 +219,8 @@ def _litellm_settings(model: GatewayModel) -> dict[str, Any]:
     }
     if model.log.requests:
         settings["callbacks"].append(f"gw_log.requests{'_and_prompts' if model.log.prompts else ''}")
+    if uses_budgets(model):
+        settings["callbacks"].append("gw_budget.spending")
     if uses_stickiness(model):
         settings["callbacks"].append("gw_sticky.sticky")
     if uses_priorities(model):

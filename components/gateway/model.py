@@ -54,6 +54,13 @@ class Route(Spec):
     """Whether a key always gets the same backend."""
 
 
+class Budget(Spec):
+    """Money for a number of days, which begin with the first spend."""
+
+    usd: float
+    days: int
+
+
 class Tenant(Spec):
     """A key holder with limits. None = no such limit."""
 
@@ -64,6 +71,7 @@ class Tenant(Spec):
     models: tuple[str, ...]
     """Routes the tenant may ask for; their fallbacks are allowed with them."""
     priority: Literal["high", "normal", "low"]
+    budget: Budget | None = None
 
 
 class Redis(Spec):

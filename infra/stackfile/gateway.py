@@ -7,6 +7,15 @@ from pydantic import Field
 from infra.stackfile.base import PositiveInt, Seconds, Settings
 
 
+class BudgetSettings(Settings):
+    """Money for a number of days; what a request costs is told by the models' prices."""
+
+    usd: Annotated[float, Field(gt=0)]
+    """USD."""
+    days: PositiveInt = 30
+    """They begin with the first spend."""
+
+
 class TenantSettings(Settings):
     """A key holder with limits."""
 
@@ -20,6 +29,8 @@ class TenantSettings(Settings):
     """Models the tenant may ask for."""
     priority: Literal["high", "normal", "low"] = "normal"
     """Who goes first when a model is saturated."""
+    budget: BudgetSettings | None = None
+    """Spend after which the tenant gets 429 until the days are over; None = no limit."""
 
 
 class ReplicaSettings(Settings):

@@ -11,7 +11,7 @@ import pytest
 import requests
 from rich.console import Console
 
-from components.gateway.model import Redis, Route
+from components.gateway.model import Budget, Redis, Route, TokenPrice
 from local import ports, redis_program
 from local.layout import find
 from tests.e2e.gateway_process import TOKENS, Gateway, Upstreams
@@ -19,7 +19,7 @@ from tests.stack_files import ROOT
 from tests.unit import gateway_examples
 
 PASSWORD = "of-this-test"
-RPM, TPM_REQUESTS, PARALLEL = 30, 4, 3
+RPM, TPM_REQUESTS, PARALLEL, BUDGET_USD = 30, 4, 3, 5
 TOKENS_A_MINUTE = TPM_REQUESTS * (3 + TOKENS) + 7
 """Not enough for one request more: LiteLLM reckons with its prompt before it lets it in."""
 
@@ -50,12 +50,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with Upstreams() as up, contextlib.ExitStack() as stack:
         stack.callback(redis.wait)
         stack.callback(redis.kill)
-        routes = (Route(name="alone", backends=(up.backend("alone-1"),)),)
+        price = TokenPrice(input_usd=0, output_usd=1e6 / TOKENS)  # an answer costs 1 USD
+        routes = (Route(name="alone", backends=(up.backend("alone-1", price=price),)),)
         limits = {
             "requests": {"requests_per_minute": RPM},
             "tokens": {"requests_per_minute": None, "tokens_per_minute": TOKENS_A_MINUTE},
             "parallel": {"requests_per_minute": None, "parallel_requests": PARALLEL},
             "free": {"requests_per_minute": None},
+            "streamer": {"requests_per_minute": None, "budget": Budget(usd=0.01, days=1)},
+            "spender": {"requests_per_minute": None, "budget": Budget(usd=BUDGET_USD, days=2)},
         }
         made = gateway_examples.model(
             routes=routes,
@@ -99,12 +102,30 @@ def test_parallel_requests_are_exact_over_both(pair: Pair) -> None:
     assert pair.ask("parallel", 1) == {200: 1}, "places are given back"
 
 
+def test_a_budget_is_exact_over_both_for_requests_one_after_the_other(pair: Pair) -> None:
+    answers = []
+    for number in range(BUDGET_USD + 4):
+        answers.append(pair.gateways[number % 2].chat("alone", "spender"))
+        time.sleep(0.3)  # the sum reaches Redis after the answer
+    assert [answer.status_code for answer in answers] == [200] * BUDGET_USD + [429] * 4
+    refused = answers[-1]
+    assert refused.json()["error"]["type"] == "insufficient_quota"
+    assert 2 * 86_400 - 60 <= int(refused.headers["retry-after"]) <= 2 * 86_400
+
+
+def test_what_a_stream_cost_counts_too(pair: Pair) -> None:
+    assert pair.gateways[0].chat("alone", "streamer", stream=True).status_code == 200
+    time.sleep(0.3)
+    assert pair.gateways[1].chat("alone", "streamer", stream=True).status_code == 429
+
+
 def test_without_redis_serving_goes_on(pair: Pair) -> None:
     pair.redis.kill()
     pair.redis.wait()
     started = time.monotonic()
     assert pair.ask("free", 40) == {200: 40}
     assert pair.ask("requests", 4)[200] >= 0
+    assert pair.ask("spender", 4) == {429: 4}, "what was spent is remembered"
     print(f"40 requests without Redis in {time.monotonic() - started:.1f} s")
     for gateway in pair.gateways:
         assert requests.get(f"{gateway.url}/health/readiness", timeout=10).ok

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.gateway import gw_auth, gw_log, gw_requests
+from components.gateway import gw_auth, gw_budget, gw_log, gw_requests
 from components.gateway.keys import keys_document
 from tests.unit.gateway_examples import model, tenant
 
@@ -45,7 +45,11 @@ def test_a_tenants_key_brings_its_limits_and_models(keys_path: Path) -> None:
         "tpm_limit": 500,
         "max_parallel_requests": 2,
         "models": ["chat", "summary", "openai"],
-        "metadata": {"priority": "high", "key": hashlib.sha256(KEY.encode()).hexdigest()[:12]},
+        "metadata": {
+            "priority": "high",
+            "key": hashlib.sha256(KEY.encode()).hexdigest()[:12],
+            "budget": None,
+        },
     }
 
 
@@ -114,6 +118,7 @@ def _litellm(monkeypatch: pytest.MonkeyPatch, keys_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "litellm.proxy._types", module)
     monkeypatch.setitem(sys.modules, "gw_requests", gw_requests)
     monkeypatch.setitem(sys.modules, "gw_log", gw_log)
+    monkeypatch.setitem(sys.modules, "gw_budget", gw_budget)
     monkeypatch.setattr(gw_auth, "make_room_for_counters", lambda: None)
     monkeypatch.setenv("LITELLM_MASTER_KEY", MASTER)
     monkeypatch.setattr(gw_auth, "_keys", gw_auth.KeyFile(keys_path))

@@ -26,6 +26,7 @@ def test_the_document_holds_hashes_limits_and_routes() -> None:
             "parallel_requests": 4,
             "models": ["chat", "summary", "openai"],
             "priority": "high",
+            "budget": None,
         }
     }
 

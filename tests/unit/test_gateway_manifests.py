@@ -127,6 +127,7 @@ def test_the_pod_mounts_what_it_reads() -> None:
     assert set(made["config"]["data"]) == {
         "config.yaml",
         "gw_auth.py",
+        "gw_budget.py",
         "gw_log.py",
         "gw_metrics.py",
         "gw_requests.py",
