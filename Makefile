@@ -105,7 +105,7 @@ fmt: setup ## format and mend what can be mended
 	@$(RUN)/ruff format . && $(RUN)/ruff check --fix .
 
 lock: ## compile requirements/*.in again (needs uv)
-	@for name in base dev go; do \
+	@for name in base dev go router; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -66,12 +66,13 @@ def register_all(
     manifests: Mapping[str, Manifest],
     namespace: pulumi.Input[str],
     kinds_from: Sequence[pulumi.Resource] = (),
+    pods_after: Sequence[pulumi.Resource] = (),
 ) -> dict[str, pulumi.CustomResource]:
     """Register manifests as `<name>-<key>` in their order.
 
     A workload also waits for what its pods need before they start, which no value of its own carries. It must
-    not wait for its Service: that is ready only once a pod is. What is of no kind of Kubernetes' own waits
-    for `kinds_from`, which bring its kind.
+    not wait for its Service: that is ready only once a pod is. It also waits for `pods_after`. What is of no
+    kind of Kubernetes' own waits for `kinds_from`, which bring its kind.
     """
     resources: dict[str, pulumi.CustomResource] = {}
     for key, manifest in manifests.items():
@@ -82,7 +83,8 @@ def register_all(
             f"{name}-{key}",
             placed(manifest, namespace),
             pulumi.ResourceOptions(
-                parent=parent, depends_on=[*(before if workload else ()), *(kinds_from if foreign else ())]
+                parent=parent,
+                depends_on=[*((*before, *pods_after) if workload else ()), *(kinds_from if foreign else ())],
             ),
         )
     return resources

@@ -115,6 +115,26 @@ class ScalingSpec(Spec):
     """Where KEDA asks; None with `via: hpa`."""
 
 
+BalancingPolicy = Literal["round_robin", "power_of_two", "cache_aware"]
+
+
+class RouterSpec(Spec):
+    """What stands before the replicas of a version and picks one for each request."""
+
+    image: str
+    policy: BalancingPolicy
+    replicas: int
+    resources: Resources
+    prestop_seconds: int
+    longest_stream_seconds: int
+    margin_seconds: int
+
+    @property
+    def grace_seconds(self) -> int:
+        """Termination grace period: preStop, then the longest stream, then the margin."""
+        return self.prestop_seconds + self.longest_stream_seconds + self.margin_seconds
+
+
 class VersionSpec(Spec):
     """One version of a model: an engine with weights and flags on a pool, addressed by its own Service."""
 
@@ -146,6 +166,8 @@ class VersionSpec(Spec):
     """Selector of the pods that may call the engine."""
     monitoring_namespace: str
     """Namespace whose pods may scrape metrics."""
+    router: RouterSpec | None = None
+    """None = its Service picks a replica at random for each request."""
 
     @property
     def grace_seconds(self) -> int:

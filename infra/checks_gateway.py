@@ -10,7 +10,7 @@ from components.gateway.findings import gateway_findings
 from components.images import image_findings
 from components.ingress_manifests import ingress_findings
 from infra.declared import Declared
-from infra.resolve import number
+from infra.presets import number
 from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stackfile.gateway import GatewaySettings, IngressSettings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings

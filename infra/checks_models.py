@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
+from components import naming
 from components.engines import adapter
 from components.engines.checks import engine_findings
+from components.images import image_findings
+from components.serving.router_manifests import router_name
 from infra import resolve
 from infra.declared import Declared
 from infra.estimates import model_facts
+from infra.resolve_router import ROUTED_ENGINE, router_spec
 from infra.stackfile.models import ScalingSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
@@ -30,8 +34,40 @@ def _served(
         yield from _traffic(f"{path}.traffic", declared.versions[name], declared.traffic[name], model)
     if model.scaling:
         yield from _scaling(settings, f"{path}.scaling", name, model, model.scaling)
+    yield from _balancing(settings, name, model)
     for version_name, version in model.versions.items():
         yield from _version(settings, declared, name, model, version_name, version)
+
+
+def _balancing(settings: StackSettings, name: str, model: ServedModelSettings) -> Iterator[Finding]:
+    if model.balancing is None:
+        return
+    path = f"models.{name}.balancing"
+    yield from image_findings(model.balancing.image, f"{path}.image")
+    routers = {
+        router_name(naming.version_name(name, version)): version
+        for version, chosen in model.versions.items()
+        if router_spec(settings, model, chosen)
+    }
+    if not routers:
+        yield warning(
+            path, f"has no effect: no version runs {ROUTED_ENGINE} with more than one replica", "leave it out"
+        )
+    for workload, version in routers.items():
+        if len(workload) > naming.MAX_WORKLOAD_NAME_LENGTH:
+            most = naming.MAX_WORKLOAD_NAME_LENGTH - len(router_name("")) - 1
+            yield error(
+                path,
+                f"the name {workload} has {len(workload)} characters",
+                f"model and version together may have {most} where there is a router",
+            )
+        for other in model.versions:
+            if naming.version_name(name, other) == workload:
+                yield error(
+                    f"models.{name}.versions.{other}",
+                    f"has the name of the router of {version}",
+                    "rename the version",
+                )
 
 
 def _scaling(

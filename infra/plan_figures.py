@@ -6,7 +6,7 @@ from components.serving.manifests import version_manifests
 from infra.plan import StackPlan
 from infra.plan_budgets import start_budget
 from infra.plan_versions import VersionPlan
-from infra.resolve import presets
+from infra.presets import presets
 from planner.capacity import pool_needs, quotas
 from planner.cost import stack_cost, token_cost, usd_per_replica
 from planner.estimate import Estimate

@@ -7,7 +7,8 @@ from components.gateway.model import GatewayModel
 from components.serving.manifests import version_manifests
 from components.spec import VersionSpec
 from infra.plan_budgets import pod_drain, start_budget
-from infra.resolve import Resolved, presets, traffic
+from infra.presets import presets
+from infra.resolve import Resolved, traffic
 from infra.stackfile.models import ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.answer_times import AnswerTimes, answer_findings

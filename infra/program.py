@@ -66,9 +66,12 @@ def build(stack: Stack) -> dict[str, Any]:
     if limits:
         password = secrets[str(settings.gateway.redis and settings.gateway.redis.password)]
         Redis("redis", RedisArgs(spec=limits, namespace=place.namespace, password=password), opts)
-    for spec in versions:
-        version = ModelVersionArgs(spec=spec, namespace=place.namespace, scaler_after=keda)
-        ModelVersion(spec.name, version, opts)
+    served = [
+        ModelVersion(
+            spec.name, ModelVersionArgs(spec=spec, namespace=place.namespace, scaler_after=keda), opts
+        )
+        for spec in versions
+    ]
     door = Gateway(
         "gateway",
         GatewayArgs(
@@ -76,6 +79,7 @@ def build(stack: Stack) -> dict[str, Any]:
             namespace=place.namespace,
             secret_env={env: secrets[key] for env, key in gateway_environment(settings).items()},
             tenant_keys=stack.tenant_keys,
+            pods_after=[door for version in served for door in version.door],
         ),
         opts,
     )

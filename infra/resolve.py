@@ -1,9 +1,7 @@
 """From the stack file to frozen specs: presets filled in, sizes derived from the pool's nodes. Pure."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from components import naming, prometheus_config, prometheus_manifests
 from components.engines import default_version, engine_preset
@@ -19,12 +17,12 @@ from components.spec import (
     VersionSpec,
 )
 from infra import estimates
+from infra.presets import number, presets
 from infra.resolve_charts import charts_prometheus_url, cluster_facts
-from infra.stackfile.base import Settings
+from infra.resolve_router import router_spec
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings, VersionSettings
 from infra.stackfile.stack import StackSettings
 from planner.catalogue import catalogue
-from planner.data_files import package_file
 from planner.memory import MemoryRequest
 from planner.start_time import StartEstimate
 
@@ -35,18 +33,6 @@ _ENGINE_FIELDS = tuple(
         set(EngineSpec.model_fields) & set(VersionSettings.model_fields) - {"engine_version", "drain_seconds"}
     )
 )
-
-
-def presets() -> Mapping[str, Any]:
-    """The number tables by preset name, from presets.yaml."""
-    data: Mapping[str, Any] = package_file("infra", "presets.yaml")
-    return data
-
-
-def number(settings: StackSettings, section: str, part: Settings, field: str) -> int:
-    """The stack file's own number, else the preset's."""
-    own = getattr(part, field)
-    return int(presets()[settings.preset][section][field] if own is None else own)
 
 
 def engine_spec(settings: StackSettings, model_name: str, version: VersionSettings) -> EngineSpec:
@@ -117,6 +103,7 @@ def namespace_spec(
     ours, such as Redis.
     """
     demands = [(v.resources, v.scaling.max if v.scaling else v.replicas or 1) for v in versions]
+    demands += [(v.router.resources, v.router.replicas) for v in versions if v.router]
     demands += [(gateway.pod_resources, gateway.scaling.max), *((need, 1) for need in beside)]
     return NamespaceSpec(
         name=settings.namespace,
@@ -208,6 +195,7 @@ def _resolved(
         surge=version.surge,
         gateway_labels=naming.selector("gateway", GATEWAY_NAME),
         monitoring_namespace=settings.observability.monitoring_namespace,
+        router=router_spec(settings, model, version),
     )
     return Resolved(spec=spec, request=request, start=start)
 

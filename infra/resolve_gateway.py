@@ -19,8 +19,11 @@ from components.gateway.model import (
     TokenPrice,
 )
 from components.gateway.timeouts import deregistration_seconds, idle_timeout_seconds
+from components.serving.router_manifests import router_name
 from components.spec import Resources, ScalingMetric, ScalingRule, ScalingSpec
-from infra.resolve import GATEWAY_NAME, engine_spec, number, presets, traffic
+from infra.presets import number, presets
+from infra.resolve import GATEWAY_NAME, engine_spec, traffic
+from infra.resolve_router import router_spec
 from infra.secret_keys import MASTER_KEY, provider_keys
 from infra.stackfile.gateway import ModerationSettings, RedisSettings
 from infra.stackfile.models import ExternalModelSettings, PriceSettings, ServedModelSettings
@@ -191,10 +194,11 @@ def _served(
 ) -> Backend:
     workload = naming.version_name(name, version)
     engine = engine_spec(settings, name, model.versions[version])
+    routed = router_spec(settings, model, model.versions[version]) is not None
     return Backend(
         id=workload,
         kind=engine.engine,
-        base_url=f"http://{workload}",
+        base_url=f"http://{router_name(workload) if routed else workload}",
         model=adapter(engine.engine).api_model(engine),
         weight=weight,
         max_model_len=engine.max_model_len,

@@ -3,7 +3,8 @@
 from components import naming
 from components.serving.scaling import SERIES, series_of
 from components.spec import PrometheusSpec, RecordingRule, RedisSpec, Resources, VersionSpec
-from infra.resolve import GATEWAY_NAME, presets
+from infra.presets import presets
+from infra.resolve import GATEWAY_NAME
 from infra.stackfile.stack import StackSettings
 
 KEDA_NAMESPACE = "keda"

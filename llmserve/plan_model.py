@@ -9,7 +9,7 @@ from rich.table import Table
 
 from components.engines import default_version
 from components.spec import EngineName
-from infra.resolve import presets
+from infra.presets import presets
 from infra.stack_reader import read_config_json
 from llmserve.figures_view import number
 from llmserve.output import AsJson, console, fail

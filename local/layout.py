@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-KEPT_BY_DOWN = ("bin", "go", "litellm", "redis")
+KEPT_BY_DOWN = ("bin", "go", "litellm", "redis", "router")
 """What `down` leaves in `.local`: the programs, which take minutes to build, Go, LiteLLM and Redis."""
 
 EKS_TOKENS = "eks-tokens.csv"
@@ -31,6 +31,11 @@ class Layout:
     def litellm(self) -> Path:
         """LiteLLM's own Python environment."""
         return self.state / "litellm"
+
+    @property
+    def router(self) -> Path:
+        """Python environment of vLLM's router, which tests alone run."""
+        return self.state / "router"
 
     @property
     def redis(self) -> Path:

@@ -1,7 +1,8 @@
 """Which version of which model of a stack file runs on a machine. Pure."""
 
 from components.spec import VersionSpec
-from infra.resolve import number, traffic, version_specs
+from infra.presets import number
+from infra.resolve import traffic, version_specs
 from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from one_machine.machine import Machine

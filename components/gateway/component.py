@@ -1,6 +1,6 @@
 """The component of the gateway."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -21,6 +21,8 @@ class GatewayArgs:
     """Master key, provider keys and the like by environment variable."""
     tenant_keys: pulumi.Output[dict[str, str]]
     """Clear key by tenant; only hashes leave this program."""
+    pods_after: Sequence[pulumi.Resource] = ()
+    """What its new pods ask from their first request on."""
 
 
 class Gateway(pulumi.ComponentResource):
@@ -47,6 +49,6 @@ class Gateway(pulumi.ComponentResource):
             "tenant-keys": tenant_keys_secret(spec, document),
             **gateway_manifests(spec, environment_secret=kube.name_of(environment)),
         }
-        kube.register_all(self, name, manifests, args.namespace)
+        kube.register_all(self, name, manifests, args.namespace, pods_after=args.pods_after)
         self.url = f"http://{spec.name}.{spec.namespace}:{spec.service_port}"
         self.register_outputs({"url": self.url})

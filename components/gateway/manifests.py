@@ -12,6 +12,7 @@ from components.gateway import litellm
 from components.gateway.model import GatewaySpec
 from components.gateway.pod import STARTUP_SECONDS, pod_template
 from components.pod_parts import NAMES, OWN_PROMETHEUS
+from components.serving.router_manifests import COMPONENT as ROUTER
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest
 
@@ -152,11 +153,13 @@ def network_policy(spec: GatewaySpec) -> Manifest:
     monitoring = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring_namespace}}
     }
-    engines = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "engine"}}}
+    engines = [
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}} for name in ("engine", ROUTER)
+    ]
     anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVICES]}}
     egress: list[dict[str, Any]] = [
         *NAMES,
-        {"to": [engines], "ports": [{"protocol": "TCP", "port": "http"}]},
+        {"to": engines, "ports": [{"protocol": "TCP", "port": "http"}]},
     ]
     redis = spec.model.redis
     if redis and redis.in_cluster:

@@ -7,6 +7,7 @@ from components import naming, quantity
 from components.engines import adapter
 from components.pod_parts import NAMES, OWN_PROMETHEUS
 from components.serving.pod import config_name, pod_template
+from components.serving.router_manifests import router_selector
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest, VersionSpec
 
@@ -115,6 +116,7 @@ def network_policy(spec: VersionSpec) -> Manifest:
         {"podSelector": {"matchLabels": dict(spec.gateway_labels)}},
         {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring_namespace}}},
         OWN_PROMETHEUS,
+        *([{"podSelector": {"matchLabels": router_selector(spec)}}] if spec.router else []),
     ]
     anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVICES]}}
     egress: list[dict[str, Any]] = [

@@ -7,6 +7,7 @@ import pulumi
 
 from components import kube
 from components.serving.manifests import version_manifests
+from components.serving.router_manifests import router_manifests, router_name
 from components.spec import VersionSpec
 
 
@@ -24,14 +25,28 @@ class ModelVersion(pulumi.ComponentResource):
     """One version of a model, addressed by its own Service whether it has traffic or not.
 
     Type token: llmserve:serving:ModelVersion. Creates Deployment, Service, PodDisruptionBudget,
-    ServiceAccount, NetworkPolicy and, where asked for, an autoscaler, a config map and a volume claim.
-    Protects nothing.
+    ServiceAccount, NetworkPolicy and, where asked for, an autoscaler, a config map, a volume claim and a
+    router. Protects nothing.
     """
 
     url: str
+    door: Sequence[pulumi.Resource]
+    """What must be there before the gateway asks this version: its router, if it has one."""
 
     def __init__(self, name: str, args: ModelVersionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llmserve:serving:ModelVersion", name, None, opts)
-        kube.register_all(self, name, version_manifests(args.spec), args.namespace, args.scaler_after)
-        self.url = f"http://{args.spec.name}.{args.spec.namespace}"
+        spec = args.spec
+        made = kube.register_all(self, name, version_manifests(spec), args.namespace, args.scaler_after)
+        self.door = ()
+        if spec.router:
+            # it is ready once it has found a ready replica, which may take as long as the model loads
+            routed = kube.register_all(
+                self,
+                router_name(spec.name),
+                router_manifests(spec, spec.router),
+                args.namespace,
+                pods_after=[made["deployment"]],
+            )
+            self.door = (routed["deployment"],)
+        self.url = f"http://{spec.name}.{spec.namespace}"
         self.register_outputs({"url": self.url})

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from components.spec import EngineName, FlagValue
+from components.spec import BalancingPolicy, EngineName, FlagValue
 from infra.stackfile.base import Percent, PositiveInt, Seconds, Settings
 from infra.stackfile.releases import ReleaseSettings
 from planner.throughput import Measured
@@ -138,6 +138,21 @@ class PriceSettings(Settings):
     """Of the answer."""
 
 
+class BalancingSettings(Settings):
+    """vLLM's router before the replicas of each version that runs vLLM with more than one."""
+
+    policy: BalancingPolicy = "cache_aware"
+    """round_robin: in turn. power_of_two: the less busy of two. cache_aware: where a like prompt was."""
+    replicas: PositiveInt = 2
+    """Routers of a version."""
+    cpu: Annotated[float, Field(gt=0)] = 0.5
+    """CPU cores of one."""
+    memory_mib: Annotated[int, Field(ge=128)] = 512
+    """Memory of one, MiB; cache_aware keeps the beginnings of prompts in it."""
+    image: str | None = None
+    """Image with tag or digest; None = the one llmserve was tested with."""
+
+
 class ServedModelSettings(Settings):
     """A public model name with versions of our own."""
 
@@ -161,6 +176,8 @@ class ServedModelSettings(Settings):
     """A tenant always gets the same version, as an A/B comparison wants; shares are of tenants then."""
     price: PriceSettings | None = None
     """What tenants are charged; None = nothing is counted."""
+    balancing: BalancingSettings | None = None
+    """Who picks a replica; None = the version's Service, at random for each request."""
     release: ReleaseSettings = Field(default_factory=ReleaseSettings)
     """How another version takes over."""
 

@@ -170,3 +170,14 @@ def test_a_recorder_run_of_one_stack_takes_less_than_two_seconds() -> None:
     start = time.process_time()  # not the time others take on this machine
     deployed(raw)
     assert time.process_time() - start < 2
+
+
+def test_the_gateway_waits_for_routers_and_a_router_for_its_engine() -> None:
+    raw = valid()
+    raw["models"]["chat"]["balancing"] = {}
+    deployment = deployed(raw)
+    kind = "kubernetes:apps/v1:Deployment"
+    routers = {"chat-v1-router-deployment", "chat-v2-router-deployment"}
+    assert routers <= {*deployment.one(kind, "gateway-deployment").dependencies}
+    assert "chat-v1-deployment" in deployment.one(kind, "chat-v1-router-deployment").dependencies
+    assert "chat-v1-router-role-binding" in deployment.one(kind, "chat-v1-router-deployment").dependencies

@@ -14,6 +14,7 @@ from components.spec import (
     EngineSpec,
     FlagValue,
     Resources,
+    RouterSpec,
     ScalingSpec,
     SecretKey,
     VersionSpec,
@@ -63,6 +64,20 @@ def version_spec(engine: EngineSpec | None = None, **fields: Any) -> VersionSpec
         "monitoring_namespace": "monitoring",
     }
     return VersionSpec(**(plain | fields))
+
+
+def router_spec(**fields: Any) -> RouterSpec:
+    """A plain router of a version."""
+    plain: dict[str, Any] = {
+        "image": "docker.io/vllm/vllm-router:v0.1.17",
+        "policy": "cache_aware",
+        "replicas": 2,
+        "resources": Resources(cpu_millicores=500, memory_mib=512, memory_limit_mib=512),
+        "prestop_seconds": 15,
+        "longest_stream_seconds": 300,
+        "margin_seconds": 15,
+    }
+    return RouterSpec(**(plain | fields))
 
 
 @st.composite

@@ -55,6 +55,7 @@ PURE = (
     "components/platform/spec.py",
     "components/platform/values.py",
     "infra/checks_platform.py",
+    "infra/presets.py",
     "infra/resolve*.py",
     "infra/checks*.py",
     "infra/checking.py",
