@@ -107,7 +107,9 @@ def __getattr__(name: str) -> Any:
             write(failure(request_data or {}, original_exception, who, path))
 
         def _tell(self, kwargs: Any) -> None:
-            if payload := kwargs.get("standard_logging_object"):
-                write(line(payload, prompts))
+            told = line(kwargs.get("standard_logging_object") or {}, prompts)
+            # LiteLLM calls it a failed call also where our hook refused the request: told as `failed` alone
+            if told["event"] == "answered" or told["tenant"]:
+                write(told)
 
     return RequestLog()

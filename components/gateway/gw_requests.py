@@ -1,7 +1,8 @@
 """Requests that no engine should see, told in OpenAI's words. Pure; runs without this repository.
 
 LiteLLM passes on what it does not know, and answers a body that is no object with a 500. Limits are those of
-OpenAI's API reference for chat completions, completions and embeddings (read 2026-11-27).
+OpenAI's API reference for chat completions, completions and embeddings (read 2026-11-27); `/v1/messages` is
+Anthropic's.
 """
 
 import json
@@ -40,6 +41,7 @@ _REQUIRED = {
     "/v1/chat/completions": ("model", "messages"),
     "/v1/completions": ("model", "prompt"),
     "/v1/embeddings": ("model", "input"),
+    "/v1/messages": ("model", "messages", "max_tokens"),
 }
 
 

@@ -214,6 +214,8 @@ def _litellm_settings(model: GatewayModel) -> dict[str, Any]:
         "drop_params": True,
         "json_logs": True,
         "request_timeout": model.request_timeout_seconds,
+        # /v1/messages of engines by their chat route: not all have /v1/responses, LiteLLM's choice
+        "use_chat_completions_url_for_anthropic_messages": True,
         "enable_post_custom_auth_checks": True,  # with custom_auth_run_common_checks: models allowed per key
         "prometheus_exclude_labels": list(_UNUSED_METRIC_LABELS),
     }

@@ -127,7 +127,7 @@ def _litellm(monkeypatch: pytest.MonkeyPatch, keys_path: Path) -> None:
 def call(key: str | None, path: str) -> Any:
     async def body() -> bytes:
         return json.dumps(
-            {"model": "m", "messages": [{"role": "user"}], "prompt": "x", "input": "x"}
+            {"model": "m", "messages": [{"role": "user"}], "prompt": "x", "input": "x", "max_tokens": 5}
         ).encode()
 
     request = types.SimpleNamespace(url=types.SimpleNamespace(path=path), body=body)

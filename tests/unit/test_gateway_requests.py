@@ -63,6 +63,7 @@ def test_a_right_request_passes_with_whatever_an_engine_may_know(change: dict[st
     [
         ("/v1/completions", {"model": "chat", "prompt": "x"}),
         ("/v1/embeddings", {"model": "chat", "input": ["x"]}),
+        ("/v1/messages", {"model": "chat", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}),
     ],
 )
 def test_other_paths_ask_for_their_own_field(path: str, body: dict[str, Any]) -> None:
