@@ -54,12 +54,9 @@ def line(payload: Mapping[str, Any], prompts: bool) -> dict[str, Any]:
 
 
 def failure(
-    request: Mapping[str, Any], error: Exception, who: Mapping[str, Any], path: Any
+    request: Mapping[str, Any], error: Exception, who: Mapping[str, Any], path: str | None
 ) -> dict[str, Any]:
-    """Return what is told of a request that the client saw fail, also one that was refused before any try."""
-    status = next(
-        (getattr(error, name) for name in ("status_code", "code") if getattr(error, name, None)), 500
-    )
+    """Return what is told of a request that the client saw fail, also one refused before any try."""
     return {
         "event": "failed",
         "time": time.time(),
@@ -68,7 +65,7 @@ def failure(
         "key": (who.get("metadata") or {}).get("key"),
         "path": path,
         "model": request.get("model"),
-        "status": int(status) if str(status).isdigit() else 500,
+        "status": import_module("gw_privacy").shown_status(error),
         "error": type(error).__name__,
     }
 

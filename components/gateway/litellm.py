@@ -209,7 +209,7 @@ def _router_settings(model: GatewayModel) -> dict[str, Any]:
 
 def _litellm_settings(model: GatewayModel) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "callbacks": ["prometheus"],
+        "callbacks": ["prometheus", "gw_privacy.privacy"],
         "turn_off_message_logging": not model.log.prompts,
         "drop_params": True,
         "json_logs": True,

@@ -20,7 +20,15 @@ REVISIONS_KEPT = 3
 """Old ReplicaSets; the way back is the stack file's, since their ConfigMaps go when a rollout is done."""
 _NODE_SECONDS = 600
 """Added to the start budget: a node may have to join and the image to be pulled first (our choice)."""
-SCRIPTS = ("gw_auth.py", "gw_budget.py", "gw_log.py", "gw_metrics.py", "gw_requests.py", "gw_sticky.py")
+SCRIPTS = (
+    "gw_auth.py",
+    "gw_budget.py",
+    "gw_log.py",
+    "gw_metrics.py",
+    "gw_privacy.py",
+    "gw_requests.py",
+    "gw_sticky.py",
+)
 """Programs that run beside LiteLLM or in it, from the ConfigMap."""
 _METADATA_SERVICES = "169.254.0.0/16"
 

@@ -12,12 +12,14 @@ import pytest
 import requests
 from scipy.stats import binom
 
-from components.gateway.model import GatewayModel, Route
+from components.gateway.model import Backend, GatewayModel, Route
 from tests.e2e.gateway_process import TOKENS, Gateway, Upstreams
 from tests.unit import gateway_examples
 
 FIRST_TOKEN_SECONDS, COOLDOWN_SECONDS = 3, 4
 TENANTS = 200
+GONE = "127.0.0.1:9"
+"""Nobody listens there."""
 EFFECTIVE_SECONDS = 5
 
 
@@ -36,6 +38,10 @@ def model(up: Upstreams) -> GatewayModel:
         Route(name="spare", backends=(up.backend("spare-1"),)),
         Route(name="narrow", backends=(up.backend("narrow-1"),), context_fallback="spare"),
         Route(name="alone", backends=(up.backend("alone-1"),)),
+        Route(
+            name="gone",
+            backends=(Backend(id="gone-1", kind="vllm", base_url=f"http://{GONE}", model="x", weight=100),),
+        ),
         Route(name="ab", backends=(up.backend("ab-1", 70), up.backend("ab-2", 30)), sticky=True),
     )
     names = tuple(route.name for route in routes)
@@ -137,9 +143,24 @@ def test_when_everything_is_down_there_is_one_clear_error_in_bounded_time(
     for _ in range(6):
         started = time.monotonic()
         answer = gateway.chat("alone")
-        assert answer.status_code in (429, 503)
-        assert error_of(answer)
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert "LiteLLM" not in error_of(answer)
         assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_responses_name_no_address_of_a_backend(gateway: Gateway, upstreams: Upstreams, stream: bool) -> None:
+    address = f"127.0.0.1:{upstreams.port}"
+    for behaviour, status in (("ok", 200), ("400", 400), ("too_long", 400), ("500", 503), ("ok", 503)):
+        model = "gone" if (behaviour, status) == ("ok", 503) else "alone"
+        upstreams.behaviour["alone-1"] = behaviour
+        answer = gateway.chat(model, stream=stream)
+        assert answer.status_code == status, answer.text
+        assert address not in answer.text + str(answer.headers)
+        assert GONE not in answer.text + str(answer.headers)
+    upstreams.behaviour["alone-1"] = "too_long"
+    assert error_of(gateway.chat("alone")).startswith("This model's maximum context length")
 
 
 def test_a_tenant_stays_with_one_version_and_shares_are_the_weights(

@@ -128,7 +128,12 @@ def test_priorities_share_a_capacity_six_to_three_to_one_of_those_in_use() -> No
         )
     )
     settings = config["litellm_settings"]
-    assert settings["callbacks"] == ["prometheus", "gw_log.requests", "dynamic_rate_limiter_v3"]
+    assert settings["callbacks"] == [
+        "prometheus",
+        "gw_privacy.privacy",
+        "gw_log.requests",
+        "dynamic_rate_limiter_v3",
+    ]
     assert settings["priority_reservation"] == {"high": 0.6, "normal": 0.3, "low": 0.1}
     assert [entries(config)[i]["litellm_params"].get("rpm") for i in ("chat-v1", "chat-v2", "chat-v3")] == [
         94,
@@ -144,7 +149,7 @@ def test_priorities_share_a_capacity_six_to_three_to_one_of_those_in_use() -> No
 )
 def test_priorities_without_effect_are_not_switched_on(routes: tuple[Route, ...], priority: str) -> None:
     config = litellm.render(model(routes=routes, tenants=(tenant("a", priority=priority),)))
-    assert config["litellm_settings"]["callbacks"] == ["prometheus", "gw_log.requests"]
+    assert config["litellm_settings"]["callbacks"] == ["prometheus", "gw_privacy.privacy", "gw_log.requests"]
     assert "rpm" not in entries(config)["chat-v1"]["litellm_params"]
 
 

@@ -130,6 +130,7 @@ def test_the_pod_mounts_what_it_reads() -> None:
         "gw_budget.py",
         "gw_log.py",
         "gw_metrics.py",
+        "gw_privacy.py",
         "gw_requests.py",
         "gw_sticky.py",
     }
