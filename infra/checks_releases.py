@@ -42,3 +42,10 @@ def _release(path: str, model: ServedModelSettings) -> Iterator[Finding]:
             f"is {release.look_seconds}, more than analysis.hold_seconds {analysis.hold_seconds}",
             "look more often",
         )
+    if release.probes and release.probes.max_requests < analysis.min_requests:
+        yield error(
+            f"{path}.probes.max_requests",
+            f"is {release.probes.max_requests}, and fewer than analysis.min_requests {analysis.min_requests} "
+            "prove nothing",
+            "allow more",
+        )

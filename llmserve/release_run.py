@@ -92,7 +92,9 @@ def gates_of(root: Path, release: Release, settings: ReleaseSettings) -> list[Ga
 
     `root` is where the path of that file starts.
     """
-    gates = [smoke_gate(release.new)] if release.strategy == "blue_green" else []
+    # probes ask versions by name as the smoke test does: where that does not work, nothing begins
+    asks = release.strategy == "blue_green" or (settings.probes and release.strategy != "rollback")
+    gates = [smoke_gate(release.new)] if asks else []
     if settings.quality is not None and release.strategy != "rollback":
         cases = read_cases(root / settings.quality.prompts)
         gates.append(quality_gate(release.old, release.new, cases, settings.quality.alpha))
@@ -109,15 +111,7 @@ def promoter_of(
 ) -> Promoter:
     """The promoter of a release as its model's settings want it; `root` as in `gates_of`."""
     chosen = served_model(settings, release.model).release
-    return Promoter(
-        world,
-        journal,
-        release,
-        chosen,
-        tell,
-        gates=gates_of(root, release, chosen),
-        compares_only=release.strategy == "ab",
-    )
+    return Promoter(world, journal, release, chosen, tell, gates=gates_of(root, release, chosen))
 
 
 def drive(

@@ -52,6 +52,8 @@ class Look(_Record):
     reason: str
     old: Figures | None
     new: Figures | None
+    probes: int = 0
+    """Requests of our own to each version so far in this step."""
 
 
 class Event(_Record):

@@ -39,16 +39,6 @@ class Plan:
     before: Mapping[str, int]
     """Percent by version when it began."""
     steps: tuple[Step, ...]
-    compares_only: bool
-    """Whether it ends with a comparison and never with a promotion."""
-
-    def weights(self, step: Step) -> dict[str, int]:
-        """What every version gets at a step; those that get nothing stay in the list."""
-        return {
-            **dict.fromkeys(self.before, 0),
-            self.old: 100 - step.weight,
-            self.new: step.weight,
-        }
 
 
 def make_plan(settings: StackSettings, model: str, version: str) -> Plan:
@@ -82,7 +72,6 @@ def make_plan(settings: StackSettings, model: str, version: str) -> Plan:
             "rolling": (whole,),
             "ab": (Step(release.steps[0], "versions"),),
         }[release.strategy],
-        compares_only=release.strategy == "ab",
     )
 
 

@@ -36,11 +36,9 @@ class Promoter:
         tell: Tell,
         *,
         gates: Sequence[Gate] = (),
-        compares_only: bool = False,
     ) -> None:
         self.world, self.journal, self.release = world, journal, release
-        self.settings, self._tell = settings, tell
-        self._gates, self._compares_only = gates, compares_only
+        self.settings, self._tell, self._gates = settings, tell, gates
 
     def run(self, until: Phase = "ended") -> Release:
         """Go on to the end, or to the first phase that is `until`.
@@ -130,7 +128,7 @@ class Promoter:
 
     def _judged(self, verdict: str, reason: str, watch: Watch) -> None:
         release = self.release
-        if self._compares_only:
+        if release.strategy == "ab":
             self._end("compared", f"{verdict}: {reason}")
         elif verdict == "advance":
             if (counted := watch.counted()) is not None:

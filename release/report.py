@@ -45,6 +45,10 @@ def _steps(release: Release) -> Iterator[str]:
         head = f"| {step + 1} | {look.weight} | {look.elapsed_seconds:.0f} | {look.verdict} |"
         for name, figures in ((release.old, look.old), (release.new, look.new)):
             yield f"{head} {name} | {_row(figures)} |"
+    if probes := {step + 1: look.probes for step, look in sorted(last.items()) if look.probes}:
+        told = ", ".join(f"{count} at step {step}" for step, count in probes.items())
+        yield ""
+        yield f"Of these requests to each version, ours: {told}."
 
 
 def _row(figures: Figures | None) -> str:

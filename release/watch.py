@@ -10,6 +10,7 @@ from release.analysis import Verdict, decide
 from release.figures import figures
 from release.journal import Look, Release, now
 from release.observation import Window, look, observation
+from release.probes import Probes
 from release.world import AwayError, World
 
 CLOCK_JUMP_SECONDS = 60
@@ -24,6 +25,9 @@ class Watch:
         self._weight, self._judge = release.steps[release.step]
         self._window: Window | None = None
         self._unready_since: float | None = None
+        sent = max((look.probes for look in release.looks if look.step == release.step), default=0)
+        probed = (release.old, release.new)
+        self._probes = settings.probes and Probes(world, settings.probes, probed, already=sent)
         self._begin()
 
     def looks(self) -> Iterator[Look]:
@@ -33,7 +37,10 @@ class Watch:
         self._begin()
         while True:
             self._world.sleep(self._settings.look_seconds)
-            yield self._look()
+            found = self._look()
+            yield found
+            if self._probes and found.new:
+                self._probes.make_up(found.new.requests)
 
     def counted(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Counts of both versions in this step without its warm-up, as JSON; None if they are not known."""
@@ -123,6 +130,7 @@ class Watch:
             reason=reason,
             old=figures(old),
             new=figures(new),
+            probes=self._probes.sent if self._probes else 0,
         )
 
 

@@ -79,6 +79,25 @@ class QualitySettings(Settings):
     """Chance that an equally good version is refused."""
 
 
+class ProbeSettings(Settings):
+    """Requests of our own to both versions, by name, where clients send fewer than `requests_per_look`."""
+
+    requests_per_look: PositiveInt = 5
+    """To each version between two looks, those of clients included."""
+    max_requests: PositiveInt = 300
+    """Most to each version at one weight."""
+    max_tokens: PositiveInt = 32
+    """Length of an answer."""
+    prompts: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "Say hello.",
+        "Name three colours.",
+        "What is seven times eight?",
+        "Write one sentence about the sea.",
+        "Translate 'good morning' into French.",
+    )
+    """Asked in turn."""
+
+
 class ReleaseSettings(Settings):
     """How `llmserve promote` moves traffic (docs/releases.md)."""
 
@@ -101,5 +120,7 @@ class ReleaseSettings(Settings):
     """Most that running both versions may cost beyond the old one alone; None = any."""
     quality: QualitySettings | None = None
     """None = answers are not read."""
+    probes: ProbeSettings | None = None
+    """None = clients' requests alone are judged; without any a step ends undecided."""
     analysis: AnalysisSettings = Field(default_factory=AnalysisSettings)
     """The judge's numbers."""

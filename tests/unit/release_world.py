@@ -65,6 +65,8 @@ class FakeWorld(World):
     running: dict[str, int] = field(default_factory=dict)
     """What the gateway has."""
     history: list[tuple[float, dict[str, int]]] = field(default_factory=list)
+    asked: list[tuple[float, str]] = field(default_factory=list)
+    """When which version was asked by name."""
 
     def apply(self) -> None:
         self.on_call("apply")
@@ -86,6 +88,7 @@ class FakeWorld(World):
     def answer(self, version: str, prompt: str, max_tokens: int) -> str:
         del prompt, max_tokens
         self.on_call(f"ask {version}")
+        self.asked.append((self.now, version))
         return self.answers.get(version, "hello")
 
     def prometheus_time(self) -> float:
@@ -135,6 +138,7 @@ class FakeWorld(World):
             for (begin, weights), (end, _) in pairwise(spans):
                 passed = max(0.0, min(time, end) - begin)
                 total += passed * self.rate * weights.get(version, 0) / 100
+            total += sum(1 for when, name in self.asked if name == version and when < time)
             return float(round(total * (share if failed else 1 - share)))
 
         return at

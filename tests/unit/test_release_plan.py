@@ -31,7 +31,6 @@ def plan_of(raw: dict[str, Any], version: str = "v2") -> Any:
 def test_a_canary_goes_by_its_steps_and_ends_with_all_traffic() -> None:
     plan = plan_of(with_release(steps=[10, 50]))
     assert plan.steps == (Step(10, "versions"), Step(50, "versions"), Step(100, "failures"))
-    assert [plan.weights(step) for step in plan.steps][1:] == [{"v1": 50, "v2": 50}, {"v1": 0, "v2": 100}]
 
 
 def test_steps_that_are_reached_already_are_left_out() -> None:
@@ -47,7 +46,6 @@ def test_blue_green_and_rolling_move_everything_at_once(strategy: str) -> None:
 def test_ab_stays_at_its_one_share() -> None:
     plan = plan_of(with_release(strategy="ab", steps=[50]))
     assert plan.steps == (Step(50, "versions"),)
-    assert plan.compares_only
 
 
 @pytest.mark.parametrize(
@@ -112,6 +110,7 @@ def test_more_dollars_an_hour_than_allowed_are_refused() -> None:
         ({"strategy": "ab"}, "models.chat.release.steps"),
         ({"strategy": "bluegreen"}, "models.chat.release.strategy"),
         ({"warmup_seconds": 600}, "models.chat.release.warmup_seconds"),
+        ({"probes": {"max_requests": 10}}, "models.chat.release.probes.max_requests"),
         ({"look_seconds": 700}, "models.chat.release.look_seconds"),
         ({"analysis": {"hold_seconds": 2000}}, "models.chat.release.analysis.hold_seconds"),
         ({"analysis": {"alpha": 1.5}}, "models.chat.release.analysis.alpha"),

@@ -326,8 +326,8 @@ def test_a_version_whose_answers_are_worse_is_abandoned_before_traffic_moves(cas
 
 
 def test_a_comparison_ends_without_a_promotion(case: Case) -> None:
-    case.release.steps = [(50, "versions")]
-    assert case.run(compares_only=True).outcome == "compared"
+    case.release.steps, case.release.strategy = [(50, "versions")], "ab"
+    assert case.run().outcome == "compared"
     assert case.weights == {"one": 50, "two": 50}
 
 
