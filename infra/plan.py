@@ -6,7 +6,7 @@ from datetime import date
 
 from components.gateway.model import GatewaySpec
 from infra.plan_budgets import gateway_budgets
-from infra.plan_capacity import pool_capacities, workloads
+from infra.plan_capacity import answered_loads, gateway_cores, pool_capacities, workloads
 from infra.plan_versions import VersionPlan, version_findings, version_plan
 from infra.resolve import resolved_versions
 from infra.resolve_gateway import gateway_spec, ingress_spec
@@ -18,6 +18,7 @@ from planner.capacity import PoolCapacity, Workload, capacity_findings
 from planner.checklist import checklist
 from planner.checklist.waivers import Waived, review
 from planner.finding import Finding, Severity
+from planner.gateway_load import AnsweredLoad, gateway_load_findings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class StackPlan:
     gateway: GatewaySpec
     pools: tuple[PoolCapacity, ...]
     workloads: tuple[Workload, ...]
+    answered: tuple[AnsweredLoad, ...]
+    """What the gateway may have to stream."""
     findings: tuple[Finding, ...]
     """After waivers."""
     waived: tuple[Waived, ...]
@@ -45,11 +48,13 @@ def plan_stack(settings: StackSettings, today: date) -> StackPlan:
     versions = tuple(version_plan(settings, one) for one in resolved)
     pools, works = pool_capacities(settings), workloads(specs, gateway)
     times, leaving = gateway_budgets(gateway, outside)
+    answered = answered_loads(settings, versions)
     found = [
         *(finding for plan in versions for finding in version_findings(settings, plan, gateway.model)),
         *drain_budget.gateway_findings(times),
         *drain_budget.drain_findings(leaving),
         *capacity_findings(pools, works),
+        *gateway_load_findings(gateway_cores(gateway), answered),
         *checklist(stack_facts(settings, specs, gateway, outside)),
     ]
     reviewed = review(
@@ -60,6 +65,7 @@ def plan_stack(settings: StackSettings, today: date) -> StackPlan:
         gateway=gateway,
         pools=tuple(pools),
         workloads=tuple(works),
+        answered=tuple(answered),
         findings=reviewed.findings,
         waived=reviewed.waived,
     )

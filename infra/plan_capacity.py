@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 from components.gateway.model import GatewaySpec
 from components.spec import VersionSpec
+from infra.plan_versions import VersionPlan
+from infra.resolve import traffic
 from infra.resolve_cluster import pool_capacity
 from infra.stackfile.cluster import EksClusterSettings
+from infra.stackfile.models import ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.capacity import PoolCapacity, Workload
 from planner.catalogue import catalogue
+from planner.gateway_load import AnsweredLoad, GatewayCores
 
 
 def pool_capacities(settings: StackSettings) -> list[PoolCapacity]:
@@ -20,6 +24,33 @@ def pool_capacities(settings: StackSettings) -> list[PoolCapacity]:
         for name, pool in settings.pools.items()
         if pool.instance_type in catalogue()
     ]
+
+
+def answered_loads(settings: StackSettings, versions: Sequence[VersionPlan]) -> list[AnsweredLoad]:
+    """What versions with traffic answer when busy, as estimated; those of unknown speed are left out."""
+    loads = []
+    for plan in versions:
+        spec, model = plan.spec, settings.models[plan.spec.model]
+        if plan.speed is None or not (
+            isinstance(model, ServedModelSettings) and traffic(model).get(spec.version)
+        ):
+            continue
+        interval = spec.engine.flags.get("stream-interval", 1)
+        loads.append(
+            AnsweredLoad(
+                min_replicas=spec.scaling.min if spec.scaling else spec.replicas or 1,
+                max_replicas=spec.scaling.max if spec.scaling else spec.replicas or 1,
+                requests_per_second=plan.speed.requests_per_second.likely,
+                tokens_per_second=plan.speed.output_tokens_per_second.likely,
+                tokens_per_chunk=interval if isinstance(interval, int) and interval > 0 else 1,
+            )
+        )
+    return loads
+
+
+def gateway_cores(gateway: GatewaySpec) -> GatewayCores:
+    """The gateway as the planner counts it."""
+    return GatewayCores(max_replicas=gateway.scaling.max, cores=gateway.resources.cpu_millicores / 1000)
 
 
 def workloads(versions: Sequence[VersionSpec], gateway: GatewaySpec) -> list[Workload]:

@@ -5,11 +5,13 @@ from typing import Any
 from components.serving.manifests import version_manifests
 from infra.plan import StackPlan
 from infra.plan_budgets import start_budget
+from infra.plan_capacity import gateway_cores
 from infra.plan_versions import VersionPlan
 from infra.presets import presets
 from planner.capacity import pool_needs, quotas
 from planner.cost import stack_cost, token_cost, usd_per_replica
 from planner.estimate import Estimate
+from planner.gateway_load import cores_wanted
 
 
 def memory_figures(plan: StackPlan) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def time_figures(plan: StackPlan) -> dict[str, Any]:
 
 
 def capacity_figures(plan: StackPlan) -> dict[str, Any]:
-    """GPUs and nodes needed by pool, and vCPUs by code of the quota."""
+    """GPUs and nodes needed by pool, cores of the gateway, and vCPUs by code of the quota."""
     needs = pool_needs(plan.pools, plan.workloads)
     return {
         "pools": {
@@ -47,6 +49,13 @@ def capacity_figures(plan: StackPlan) -> dict[str, Any]:
                 "gpus_needed": {"min": needs[pool.name].gpus_min, "max": needs[pool.name].gpus_max},
             }
             for pool in plan.pools
+        },
+        "gateway_cores": {
+            "allowed": {"max": gateway_cores(plan.gateway).max_replicas * gateway_cores(plan.gateway).cores},
+            "needed": {
+                "min": _round(cores_wanted(plan.answered, most=False)),
+                "max": _round(cores_wanted(plan.answered, most=True)),
+            },
         },
         "quota_vcpus": {
             need.quota.code: {"name": need.quota.name, "min": need.vcpus_min, "max": need.vcpus_max}

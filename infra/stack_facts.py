@@ -48,6 +48,8 @@ def stack_facts(
         ingress="none" if ingress is None else "internal" if ingress.internal else "public",
         content_filter=gateway.model.content_filter is not None,
         cors_any_origin="*" in gateway.cors_origins,
+        logs_prompts=gateway.model.log.prompts,
+        audit_log=gateway.model.log.requests,
         zones=len(set(cluster.availability_zones)) if cluster else None,
         endpoint_open_to_all=_EVERYWHERE in cluster.public_access_cidrs if cluster else None,
         secrets_encrypted=True if cluster else None,  # a cluster of ours always has a key of its own

@@ -123,7 +123,7 @@ def _secrets(facts: StackFacts) -> Iterator[Broken]:
 def _prompts(facts: StackFacts) -> Iterator[Broken]:
     if facts.logs_prompts:
         yield Broken(
-            "observability.log_prompts",
+            "gateway.log.prompts",
             "is on: what users ask stands in the logs",
             "switch it off, or say who may read them and for how long",
         )
@@ -132,7 +132,7 @@ def _prompts(facts: StackFacts) -> Iterator[Broken]:
 def _audit(facts: StackFacts) -> Iterator[Broken]:
     if facts.audit_log is False:
         yield Broken(
-            "observability.audit_log",
+            "gateway.log.requests",
             "is off: who called what with which key cannot be told afterwards",
             "switch it on",
         )

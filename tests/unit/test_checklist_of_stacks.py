@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.checking import check_settings
+from infra.checking import check_settings, check_stack
 from infra.resolve import version_specs
 from infra.resolve_gateway import gateway_spec, ingress_spec
 from infra.stack_facts import stack_facts
@@ -29,3 +29,20 @@ def test_the_checklist_of_a_stack_file_reads_like_this(stack: str, environment: 
 def test_a_development_stack_is_left_in_peace_about_what_only_production_needs() -> None:
     found = {finding.id for finding in checklist(facts("dev", "development"))}
     assert found == {"weights-not-pinned"}
+
+
+@pytest.mark.parametrize(
+    ("log", "rule"), [({"prompts": True}, "prompts-in-logs"), ({"requests": False}, "audit-log-off")]
+)
+def test_the_gateways_log_is_judged_as_it_is_set(log: dict[str, bool], rule: str) -> None:
+    raw = stack_config("prod")
+    raw["gateway"]["log"] = log
+    assert rule in {finding.id for finding in check_stack(raw).findings}
+    assert rule not in {finding.id for finding in check_stack(stack_config("prod")).findings}
+
+
+def test_a_gateway_slower_than_its_engines_is_told_in_the_preview() -> None:
+    raw = stack_config("prod")
+    raw["gateway"] |= {"replicas": {"min": 2, "max": 2}, "cpu": 0.5}
+    found = [finding for finding in check_stack(raw).findings if finding.id == "gateway-too-small"]
+    assert [finding.path for finding in found] == ["gateway.replicas.max"]
