@@ -40,8 +40,16 @@ _WORKLOADS = ("Deployment", "StatefulSet")
 
 
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
-    """Register one manifest; kinds without a typed class become a CustomResource."""
+    """Register one manifest; kinds without a typed class become a CustomResource.
+
+    Nothing waits for a Service: it would be ready once a pod is, and the workload that makes the pod is
+    waited for anyway. Pulumi works on four resources a core at once, so that eight Services that wait on two
+    cores would leave no place for the Deployment they wait for.
+    """
     api_version, kind = manifest["apiVersion"], manifest["kind"]
+    if kind == "Service":
+        annotations = {**manifest["metadata"].get("annotations", {}), "pulumi.com/skipAwait": "true"}
+        manifest = {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
     fields = {_snake(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
     typed = _CLASSES.get((api_version, kind))
     if typed is not None:

@@ -10,7 +10,7 @@ import typer
 from components.prometheus_manifests import NAME as PROMETHEUS
 from infra.checking import CheckedStack, check_stack_file
 from infra.plan import StackPlan
-from infra.resolve import GATEWAY_NAME
+from infra.resolve import GATEWAY_NAME, version_specs
 from infra.resolve_platform import redis_spec
 from infra.secret_keys import own_passwords, required_secrets
 from infra.stackfile.stack import StackSettings
@@ -60,6 +60,7 @@ def wanted(settings: StackSettings) -> up.Wanted:
         gateway=(place, GATEWAY_NAME),
         prometheus=(place, PROMETHEUS) if settings.observability.prometheus else None,
         redis=redis_spec(settings) is not None,
+        router=any(spec.router for spec in version_specs(settings)),
     )
 
 

@@ -34,7 +34,7 @@ class Layout:
 
     @property
     def router(self) -> Path:
-        """Python environment of vLLM's router, which tests alone run."""
+        """Python environment of vLLM's router."""
         return self.state / "router"
 
     @property

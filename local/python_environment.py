@@ -25,7 +25,7 @@ def install(program: str, folder: Path, requirements: Path, console: Console) ->
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
     packages = requirements.read_text(encoding="utf-8").count("==")
-    console.print(f"  installing {program} and what it needs ({packages} packages), about a minute")
+    console.print(f"  installing {program} and what it needs ({packages} packages), a minute at most")
     started = time.monotonic()
     if folder.is_dir():
         shutil.rmtree(folder)

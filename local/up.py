@@ -21,6 +21,7 @@ from local import (
     process_node,
     redis_program,
     report,
+    router_environment,
     stack_config,
     tables,
 )
@@ -72,6 +73,8 @@ class Wanted:
     """Of the stack's own Prometheus, if it has one."""
     redis: bool
     """Whether it runs a Redis of its own."""
+    router: bool = False
+    """Whether vLLM's router stands before a version's replicas."""
 
 
 def up(
@@ -104,6 +107,9 @@ def up(
         if wanted.redis:
             with steps.step("Redis"):
                 redis_program.install(layout, console)
+        if wanted.router:
+            with steps.step("router"):
+                router_environment.install(layout, console)
         services = process_node.Services(wanted.gateway, wanted.prometheus)
         with steps.step("process node"):
             started = process_node.start(layout, nodes_of(settings), services, ollama)

@@ -5,6 +5,8 @@ Flags are those of vllm-router 0.1.17, run on loopback (docs/gateway.md, Balanci
 
 from typing import Any
 
+import yaml
+
 from components import naming
 from components.gateway.gw_requests import MAX_BODY_BYTES
 from components.pod_parts import (
@@ -25,6 +27,9 @@ METRICS_PORT = 29000
 SERVICE_PORT = 80
 ENGINE_PORT = 8000
 """Where vLLM listens (`components.engines.vllm`): the router asks pods, not the Service."""
+KUBECONFIG = "kubeconfig"
+_CONFIG_FOLDER = "/etc/vllm-router"
+_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 _USER_ID = 65534
 """nobody: the image's own user is root, and the program needs nothing of it (Dockerfile.router, read)."""
 _STARTUP_SECONDS = 60
@@ -48,6 +53,7 @@ def router_manifests(version: VersionSpec, spec: RouterSpec) -> dict[str, Manife
         "service-account": _object(version, "v1", "ServiceAccount", automountServiceAccountToken=False),
         "role": role(version),
         "role-binding": role_binding(version),
+        "config": config_map(version),
         "network-policy": network_policy(version),
         "service": service(version),
         "disruption-budget": disruption_budget(version),
@@ -71,6 +77,29 @@ def role_binding(version: VersionSpec) -> Manifest:
         roleRef={"apiGroup": group, "kind": "Role", "name": name},
         subjects=[{"kind": "ServiceAccount", "name": name, "namespace": version.namespace}],
     )
+
+
+def config_map(version: VersionSpec) -> Manifest:
+    """How it reaches the API server, said in full: what it would find at fixed paths is then visible."""
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{"name": "here", "context": {"cluster": "here", "user": "router"}}],
+        "clusters": [
+            {
+                "name": "here",
+                "cluster": {
+                    "server": "https://kubernetes.default.svc",
+                    "certificate-authority": f"{_ACCOUNT}/ca.crt",
+                    # of the names in the API server's certificate the one that is not an address
+                    "tls-server-name": "kubernetes",
+                },
+            }
+        ],
+        "users": [{"name": "router", "user": {"tokenFile": f"{_ACCOUNT}/token"}}],
+    }
+    return _object(version, "v1", "ConfigMap", data={KUBECONFIG: yaml.safe_dump(kubeconfig, sort_keys=False)})
 
 
 def network_policy(version: VersionSpec) -> Manifest:
@@ -198,8 +227,11 @@ def _pod(version: VersionSpec, spec: RouterSpec) -> dict[str, Any]:
                 "image": spec.image,
                 "command": ["vllm-router"],
                 "args": arguments(version, spec),
-                # at `info` it tells of each choice; `--log-level` does not change that
-                "env": [{"name": "RUST_LOG", "value": "warn"}],
+                "env": [
+                    {"name": "KUBECONFIG", "value": f"{_CONFIG_FOLDER}/{KUBECONFIG}"},
+                    # at `info` it tells of each choice; `--log-level` does not change that
+                    {"name": "RUST_LOG", "value": "warn"},
+                ],
                 "ports": [
                     {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
                     {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
@@ -212,8 +244,10 @@ def _pod(version: VersionSpec, spec: RouterSpec) -> dict[str, Any]:
                 "lifecycle": {"preStop": {"sleep": {"seconds": spec.prestop_seconds}}},
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "securityContext": container_security(),
+                "volumeMounts": [{"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True}],
             }
         ],
+        "volumes": [{"name": "config", "configMap": {"name": router_name(version.name)}}],
     }
 
 

@@ -14,6 +14,7 @@ from local.kubectl import Kubectl
 from local.layout import find
 from local.load import MAX_SECONDS, Load, Plan, Target
 from local.load_report import Ask
+from tests.e2e.router_process import program
 from tests.engine.checkout import Checkout, make_checkout
 from tests.stack_files import ROOT
 
@@ -28,7 +29,7 @@ Report = dict[str, Any]
 
 
 def make_laptop(folder: Path) -> Checkout:
-    """A checkout that shares the repository's programs, LiteLLM and Redis, as they take minutes to make."""
+    """A checkout that shares the repository's programs, LiteLLM, Redis and router: they take minutes."""
     shared = find(ROOT)
     assert shared is not None
     litellm_environment.install(shared, Console())
@@ -36,6 +37,8 @@ def make_laptop(folder: Path) -> Checkout:
     made = make_checkout(folder, shared.programs)
     made.layout.litellm.symlink_to(shared.litellm)
     made.layout.redis.symlink_to(shared.redis)
+    program()
+    made.layout.router.symlink_to(shared.router)
     return made
 
 

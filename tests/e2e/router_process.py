@@ -12,7 +12,7 @@ from rich.console import Console
 
 from components.serving.router_manifests import arguments
 from components.spec import BalancingPolicy
-from local import python_environment
+from local import router_environment
 from local.layout import find
 from tests.e2e.test_sim_start import free_port
 from tests.stack_files import ROOT
@@ -26,8 +26,7 @@ def program() -> Path:
     """Install the router and return it."""
     layout = find(ROOT)
     assert layout
-    requirements = ROOT / "requirements" / "router.txt"
-    python_environment.install("vllm-router", layout.router, requirements, Console())
+    router_environment.install(layout, Console())
     return layout.router / "bin" / "vllm-router"
 
 

@@ -60,6 +60,11 @@ def test_nothing_is_lost_while_gateway_and_engines_roll_at_once(stack: Stack) ->
     assert lost(report) == {}
 
 
+def test_nothing_is_lost_while_routers_and_the_engines_behind_them_roll(stack: Stack) -> None:
+    report = stack.load_during(lambda: stack.roll("routed-one", "routed-one-router"), model="routed")
+    assert lost(report) == {}
+
+
 def test_nothing_is_lost_while_the_nodes_of_an_engine_and_a_gateway_are_drained(stack: Stack) -> None:
     version = stack.busy()
     engine = stack.pods("chat", version)[0]["node"]

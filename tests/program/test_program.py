@@ -181,3 +181,11 @@ def test_the_gateway_waits_for_routers_and_a_router_for_its_engine() -> None:
     assert routers <= {*deployment.one(kind, "gateway-deployment").dependencies}
     assert "chat-v1-deployment" in deployment.one(kind, "chat-v1-router-deployment").dependencies
     assert "chat-v1-router-role-binding" in deployment.one(kind, "chat-v1-router-deployment").dependencies
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_service_holds_a_place_that_the_workload_it_waits_for_may_need(stack: str) -> None:
+    services = deployed(stack_config(stack)).of("kubernetes:core/v1:Service")
+    assert services
+    for service in services:
+        assert service.inputs["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true", service.name

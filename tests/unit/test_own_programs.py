@@ -1,6 +1,7 @@
 """Prometheus and Redis of our own: golden files, exact rules, and what the laptop changes of them."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from infra.checking import check_settings
 from infra.resolve import prometheus_url, version_specs
 from infra.resolve_platform import prometheus_spec, redis_spec
 from infra.stackfile.stack import StackSettings
+from local import vllm_router
 from local.prometheus import localized
 from tests.snapshot import assert_snapshot
 from tests.stack_files import valid, with_value
@@ -122,3 +124,24 @@ def test_on_the_laptop_prometheus_asks_pods_at_their_loopback_addresses_and_noth
     assert {k: v for k, v in after.items() if k != "relabel_configs"} == {
         k: v for k, v in before.items() if k != "relabel_configs"
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "local"),
+    [
+        (
+            b'{"podIP":"198.18.4.7","podIPs":[{"ip":"198.18.4.7"}]}',
+            b'{"podIP":"127.18.4.7","podIPs":[{"ip":"127.18.4.7"}]}',
+        ),
+        (b'{"podIP":"198.19.255.1"}', b'{"podIP":"127.19.255.1"}'),
+        (b'{"podIP":"10.0.0.1","hostIP":"198.18.0.1"}', b'{"podIP":"10.0.0.1","hostIP":"198.18.0.1"}'),
+        (b'{"note":"198.18.4.7"}', b'{"note":"198.18.4.7"}'),
+    ],
+)
+def test_the_router_sees_the_pods_addresses_of_this_machine(line: bytes, local: bytes) -> None:
+    assert vllm_router.localized(line) == local
+
+
+def test_a_router_that_is_not_installed_says_what_installs_it(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="`make up` installs it"):
+        vllm_router.main([str(tmp_path / "vllm-router")])
