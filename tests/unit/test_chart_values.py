@@ -41,7 +41,7 @@ def test_every_chart_has_a_record_of_its_values_with_a_source() -> None:
     assert set(RECORDS) == set(charts())
     for release, record in RECORDS.items():
         read = record["read"]
-        assert len(read["commit"]) == 40, release
+        assert len(read.get("commit", "")) == 40 or read["tag"].startswith("v"), release
         assert {"repository", "path", "version", "date"} < set(read), release
         assert read["version"] == charts()[release].version or record["also"], f"{release}: say what was read"
 
