@@ -14,6 +14,7 @@ import logging
 import runpy
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def run(order: dict[str, Any]) -> int:
     """Run the program of an order within its stack; return the exit status."""
     pulumi.runtime.set_all_config(order["config"], order["secret_keys"])
     pulumi.runtime.configure(pulumi.runtime.Settings(**order["settings"]))
+    # the SDK tells the engine of each resource four times, waits for its answer, and nearly nobody reads it
+    pulumi.log.debug = lambda *_args, **_named: None
     program = order["program"]
     sys.argv = [program, *order["args"]]
     if Path(program).is_file():
@@ -37,9 +40,7 @@ def run(order: dict[str, Any]) -> int:
     # asyncio's own pool has a few threads per core, and one awaited resource holds one for minutes
     loop.set_default_executor(ThreadPoolExecutor(max(32, order["settings"]["parallel"])))
 
-    def execute() -> None:
-        runpy.run_path(program, run_name="__main__")
-
+    execute = partial(runpy.run_path, program, run_name="__main__")
     try:
         loop.run_until_complete(pulumi.runtime.run_in_stack(execute))
     except pulumi.RunError as error:

@@ -25,8 +25,8 @@ from tests.engine.eks_stack import EksStack, measured_preview, play_load_balance
 from tests.engine.settle import settle
 
 STACKS = ("dev", "prod")
-PREVIEW_SECONDS = {"dev": 10, "prod": 14}
-"""The goal is 10 for both. Measured on two quiet cores, 2026-11-26: prod 10.6 to 11.4."""
+PREVIEW_SECONDS = 10
+"""Measured on two quiet cores, 2026-11-27: dev 3.0 to 3.5, prod 3.8 to 4.0 (a slower pair, a day before: prod 11)."""
 GATEWAY = "gateway"
 SYSTEM_NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system"}
 
@@ -66,7 +66,7 @@ def test_a_preview_without_cloud_and_cluster_stays_within_its_seconds(
     in that time: it does not depend on how long a process waited for its turn. The best of three counts:
     whatever else happens only adds.
     """
-    most = PREVIEW_SECONDS[stack.name]
+    most = PREVIEW_SECONDS
     took = [measured_preview(stack)]
     while took[-1].bar > most and len(took) < 3:
         took.append(measured_preview(stack))

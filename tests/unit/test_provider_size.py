@@ -39,7 +39,7 @@ def test_a_launcher_runs_from_anywhere_with_the_given_python(tmp_path: Path) -> 
             check=True,
         ).stdout
         assert said.startswith("by-this-python -P -c")
-        assert f"from {module} import main; main()" in said
+        assert f"from {module} import main; gc.enable(); main()" in said
         assert said.endswith(" 127.0.0.1:1\n"), "the engine's address is the last argument"
 
 
