@@ -14,7 +14,6 @@ import logging
 import runpy
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +39,9 @@ def run(order: dict[str, Any]) -> int:
     # asyncio's own pool has a few threads per core, and one awaited resource holds one for minutes
     loop.set_default_executor(ThreadPoolExecutor(max(32, order["settings"]["parallel"])))
 
-    execute = partial(runpy.run_path, program, run_name="__main__")
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(execute))
+        runs = pulumi.runtime.run_in_stack(lambda: runpy.run_path(program, run_name="__main__"))
+        loop.run_until_complete(runs)
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
     except Exception as error:
