@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pulumi
 from pulumi_kubernetes import apiextensions, apps, autoscaling, core, networking, policy, rbac, storage
 
+from components.external_secrets import external_secret, is_remote
 from components.spec import Manifest
 
 _CLASSES: Mapping[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
@@ -42,10 +43,14 @@ _WORKLOADS = ("Deployment", "StatefulSet")
 def register(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Register one manifest; kinds without a typed class become a CustomResource.
 
+    A Secret with values from elsewhere becomes the ExternalSecret that makes it, under the same name.
+
     Nothing waits for a Service: it would be ready once a pod is, and the workload that makes the pod is
     waited for anyway. Pulumi works on four resources a core at once, so that eight Services that wait on two
     cores would leave no place for the Deployment they wait for.
     """
+    if is_remote(manifest):
+        manifest = external_secret(manifest)
     api_version, kind = manifest["apiVersion"], manifest["kind"]
     if kind == "Service":
         annotations = {**manifest["metadata"].get("annotations", {}), "pulumi.com/skipAwait": "true"}
@@ -66,6 +71,12 @@ def name_of(resource: pulumi.CustomResource) -> pulumi.Output[str]:
     """The name Kubernetes knows a registered object by, once it is known."""
     metadata: pulumi.Output[dict[str, str]] = getattr(resource, "metadata")  # noqa: B009 - typed classes share no base with it
     return metadata["name"]
+
+
+def namespace_of(resource: pulumi.CustomResource) -> pulumi.Output[str]:
+    """The namespace a registered object is in, once the object is there."""
+    metadata: pulumi.Output[dict[str, str]] = getattr(resource, "metadata")  # noqa: B009 - as above
+    return metadata["namespace"]
 
 
 def register_all(

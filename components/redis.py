@@ -1,11 +1,18 @@
 """The component of the stack's own Redis."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
 from components import kube
-from components.redis_manifests import NAME, accounts_document, accounts_secret, redis_manifests
+from components.external_secrets import RemoteValue
+from components.redis_manifests import (
+    NAME,
+    accounts_document,
+    accounts_secret,
+    accounts_template,
+    redis_manifests,
+)
 from components.spec import RedisSpec
 
 
@@ -15,8 +22,8 @@ class RedisArgs:
 
     spec: RedisSpec
     namespace: pulumi.Input[str]
-    password: pulumi.Output[str]
-    """In clear; only its hash leaves this program."""
+    password: pulumi.Output[str] | RemoteValue
+    """In clear; only its hash reaches Redis."""
 
 
 class Redis(pulumi.ComponentResource):
@@ -28,7 +35,12 @@ class Redis(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RedisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("llmserve:gateway:Redis", name, None, opts)
-        accounts = args.password.apply(accounts_document)
+        password = args.password
+        accounts = (
+            replace(password, template=accounts_template())
+            if isinstance(password, RemoteValue)
+            else password.apply(accounts_document)
+        )
         manifests = {"accounts": accounts_secret(args.spec, accounts), **redis_manifests(args.spec)}
         kube.register_all(self, name, manifests, args.namespace)
         self.register_outputs({"host": NAME})

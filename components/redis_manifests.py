@@ -39,6 +39,11 @@ def accounts_document(password: str) -> str:
     return f"user default on #{hashlib.sha256(password.encode()).hexdigest()} ~* &* +@all\n"
 
 
+def accounts_template() -> str:
+    """The same document, made of the password in the cluster (RemoteValue.template)."""
+    return "user default on #{{ $value | sha256sum }} ~* &* +@all\n"
+
+
 def network_policy(spec: RedisSpec) -> Manifest:
     """In: the gateway alone. Out: nothing."""
     callers = [{"podSelector": {"matchLabels": dict(spec.gateway_labels)}}]

@@ -81,7 +81,7 @@ def _cluster(settings: StackSettings, declared: Declared, today: date) -> Iterat
     elif declared.cluster_kind == "existing":  # of a broken EKS cluster nothing is left to check
         yield from existing_pools(settings)
         if settings.secrets.source != "config":
-            message = "is secrets-manager, which needs an AWS account to look in"
+            message = f"is {settings.secrets.source}, which needs an AWS account to look in"
             yield error("secrets.source", message, "use config, or cluster.kind eks")
 
 

@@ -65,6 +65,9 @@ def _needed_by_models(settings: StackSettings, facts: ClusterFacts) -> Iterator[
     if facts.provisioned and not spec.load_balancer_controller and has_alb(settings):
         wanted = "is off, and gateway.ingress asks for an ALB"
         yield error("platform.load_balancer_controller", wanted, "remove it, or name another class_name")
+    if facts.provisioned and not spec.external_secrets and settings.secrets.in_cluster:
+        wanted = "is off, and secrets.source asks for it"
+        yield error("platform.external_secrets", wanted, "remove it, or use another secrets.source")
 
 
 def _watching(settings: StackSettings, facts: ClusterFacts) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from components.platform.service_accounts import PlatformServiceAccount
 from components.spec import VersionSpec
 from infra.resolve_charts import cluster_facts, platform_spec
 from infra.resolve_cluster import bucket_spec, cluster_spec, network_spec, pool_specs
+from infra.secret_keys import secret_names
 from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.network import ExistingNetworkSettings
 from infra.stackfile.stack import StackSettings
@@ -150,7 +151,7 @@ def _addons(
     return Addons(name, AddonsArgs(cluster=cluster.name, addons=addons, roles=roles, after=after), opts)
 
 
-_Places = Mapping[str, pulumi.Input[str]]
+_Places = Mapping[str, pulumi.Input[str] | list[str]]
 
 
 def _workloads(
@@ -178,7 +179,7 @@ def _workloads(
         yield (
             "external-secrets",
             _chart(service_accounts.EXTERNAL_SECRETS),
-            {"prefix": settings.secrets.prefix},
+            {"secrets": secret_names(settings)},
         )
     readers = tuple(spec.name for spec in versions if spec.engine.model.startswith("s3://"))
     if weights is not None and readers:

@@ -11,7 +11,13 @@ from components.aws.karpenter import KarpenterPool, KarpenterPoolArgs
 from components.gateway.component import Gateway, GatewayArgs
 from components.ingress_manifests import ALB, ingress
 from components.namespace import Namespace, NamespaceArgs
-from components.platform.releases import KARPENTER, KEDA, LOAD_BALANCER_CONTROLLER, ClusterNames
+from components.platform.releases import (
+    EXTERNAL_SECRETS,
+    KARPENTER,
+    KEDA,
+    LOAD_BALANCER_CONTROLLER,
+    ClusterNames,
+)
 from components.prometheus import Prometheus, PrometheusArgs
 from components.prometheus_config import PORT
 from components.prometheus_manifests import NAME as PROMETHEUS
@@ -26,8 +32,8 @@ from infra.resolve import namespace_spec, token_secret
 from infra.resolve_cluster import stack_tags
 from infra.resolve_gateway import gateway_environment, ingress_spec
 from infra.resolve_platform import prometheus_spec, redis_spec
-from infra.secret_keys import token_keys
-from infra.secret_values import with_managed_secrets
+from infra.secret_keys import secrets_region, token_keys
+from infra.secret_values import with_external_secrets, with_managed_secrets
 from infra.settings import Stack
 from infra.stackfile.cluster import EksClusterSettings
 from infra.summary import models_summary
@@ -57,6 +63,8 @@ def build(stack: Stack) -> dict[str, Any]:
             host_paths=any(spec.cache.kind == "host_path" for spec in versions),
             readiness_gates=outside is not None and outside.class_name == ALB,
             model_tokens={token_secret(key).name: secrets[key] for key in token_keys(settings)},
+            secrets_region=secrets_region(settings),
+            secrets_after=ready(platform, EXTERNAL_SECRETS),
         ),
         opts,
     )
@@ -133,9 +141,13 @@ def _base(stack: Stack, versions: Sequence[VersionSpec]) -> _Base:
     account = aws_provider(chosen, stack_tags(settings, chosen))
     made = build_eks(settings, chosen, versions, account)
     kubernetes = eks_provider(chosen.name, made.cluster.kubeconfig, made.needs)
-    managed = settings.secrets.source == "secrets-manager"
+    match settings.secrets.source:
+        case "secrets-manager":
+            stack = with_managed_secrets(stack, account)
+        case "external-secrets":
+            stack = with_external_secrets(stack)
     return _Base(
-        stack=with_managed_secrets(stack, account) if managed else stack,
+        stack=stack,
         opts=pulumi.ResourceOptions(providers=[kubernetes]),
         made=made,
     )

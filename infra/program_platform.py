@@ -10,6 +10,7 @@ from components.platform.monitoring import Monitoring, MonitoringArgs
 from components.platform.releases import PROMETHEUS_STACK, ClusterNames, release_names
 from components.spec import VersionSpec
 from infra.resolve_charts import cluster_facts, monitoring_manifests, platform_spec
+from infra.secret_keys import secrets_region
 from infra.settings import Stack
 
 
@@ -42,6 +43,7 @@ def install_platform(
             interruption_queue=names.interruption_queue,
             grafana_password=secrets.get(asked.grafana_password),
             alertmanager_config=secrets.get(asked.alertmanager_config or ""),
+            secrets_region=secrets_region(settings),
             after=after,
         ),
         opts,

@@ -72,7 +72,7 @@ def platform_spec(settings: StackSettings, facts: ClusterFacts) -> PlatformSpec:
             wanted.metrics_server, facts.provisioned and METRICS_SERVER_ADDON not in facts.addons
         ),
         autoscaler=facts.autoscaler,
-        external_secrets=wanted.external_secrets,
+        external_secrets=_on(wanted.external_secrets, facts.provisioned and settings.secrets.in_cluster),
         storage_class=facts.provisioned
         and stack is not None
         and wanted.prometheus_stack.storage_class is None,

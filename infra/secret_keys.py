@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from infra.resolve_charts import chart_secrets
+from infra.stackfile.cluster import EksClusterSettings
 from infra.stackfile.models import ExternalModelSettings, ServedModelSettings
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding, error
@@ -60,6 +61,25 @@ def secret_keys(settings: StackSettings) -> dict[str, str]:
         **({redis.password: "gateway.redis.password"} if redis and redis.password else {}),
         **chart_secrets(settings),
     }
+
+
+def secrets_region(settings: StackSettings) -> str | None:
+    """Region of the secrets that only the cluster reads; None = the program has the values."""
+    cluster = settings.cluster
+    if not settings.secrets.in_cluster or not isinstance(cluster, EksClusterSettings):
+        return None
+    return cluster.region
+
+
+def secret_names(settings: StackSettings) -> list[str]:
+    """Names in Secrets Manager, as IAM patterns, that External Secrets Operator may read.
+
+    Those of the stack alone where it makes the stack's Secrets; else all below the prefix, for your own.
+    """
+    prefix = settings.secrets.prefix
+    if not settings.secrets.in_cluster:
+        return [f"{prefix}*"]
+    return [f"{prefix}{key}-??????" for key in sorted(secret_keys(settings))]
 
 
 def check_secrets(

@@ -1,4 +1,4 @@
-"""The values of secrets where they lie in AWS Secrets Manager."""
+"""The values of secrets where they lie in AWS Secrets Manager, or their names there."""
 
 import json
 from dataclasses import replace
@@ -7,6 +7,7 @@ import pulumi
 from pulumi_aws import secretsmanager
 from pulumi_aws.provider import Provider as AwsProvider
 
+from components.external_secrets import RemoteValue
 from infra.secret_keys import TENANT_KEYS, secret_keys
 from infra.settings import Stack
 
@@ -22,6 +23,14 @@ def with_managed_secrets(stack: Stack, provider: AwsProvider) -> Stack:
     tenants = values.pop(TENANT_KEYS, None)
     keys = stack.tenant_keys if tenants is None else tenants.apply(json.loads)
     return replace(stack, secrets=values, tenant_keys=keys)
+
+
+def with_external_secrets(stack: Stack) -> Stack:
+    """The stack with the names of its secrets instead of values, which the operator reads in the cluster."""
+    prefix = stack.settings.secrets.prefix
+    names = {key: RemoteValue(name=f"{prefix}{key}") for key in secret_keys(stack.settings)}
+    tenants = names.pop(TENANT_KEYS, None)
+    return replace(stack, secrets=names, tenant_keys=tenants or stack.tenant_keys)
 
 
 def _read(name: str, provider: AwsProvider) -> pulumi.Output[str]:

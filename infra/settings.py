@@ -7,6 +7,7 @@ from datetime import date
 import pulumi
 from pulumi.runtime.config import is_config_secret
 
+from components.external_secrets import RemoteValue
 from infra.checking import PROJECT, check_stack, no_settings, report
 from infra.plan import StackPlan
 from infra.secret_keys import TENANT_KEYS, State, check_secrets, required_secrets
@@ -20,9 +21,9 @@ class Stack:
 
     settings: StackSettings
     plan: StackPlan
-    secrets: Mapping[str, pulumi.Output[str]]
+    secrets: Mapping[str, pulumi.Output[str] | RemoteValue]
     """Every single-valued secret by its config key; empty where they come from elsewhere."""
-    tenant_keys: pulumi.Output[dict[str, str]]
+    tenant_keys: pulumi.Output[dict[str, str]] | RemoteValue
     """Key by tenant."""
     warnings: tuple[Finding, ...]
     today: date

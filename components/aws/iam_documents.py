@@ -45,8 +45,11 @@ def roles() -> tuple[str, ...]:
     return tuple(_data())
 
 
-def policy(role: str, **places: str) -> Document:
-    """The permissions of a role with every `{place}` filled in; KeyError names one that is missing."""
+def policy(role: str, **places: str | Sequence[str]) -> Document:
+    """The permissions of a role with every `{place}` filled in; KeyError names one that is missing.
+
+    A place that is a list makes a resource of each of its elements.
+    """
     return {
         "Version": _VERSION,
         "Statement": [_rendered(statement, places) for statement in statements(role)],
@@ -124,7 +127,9 @@ def _trust(service: str, actions: list[str], condition: Mapping[str, Any]) -> di
     return {"Effect": "Allow", "Principal": {"Service": service}, "Action": actions, **conditions}
 
 
-def _rendered(statement: Statement, places: Mapping[str, str]) -> dict[str, Any]:
+def _rendered(statement: Statement, given: Mapping[str, str | Sequence[str]]) -> dict[str, Any]:
+    lists = {name: value for name, value in given.items() if not isinstance(value, str)}
+    places = {name: value for name, value in given.items() if isinstance(value, str)}
     conditions = {
         operator: {key.format_map(places): _filled(value, places) for key, value in keys.items()}
         for operator, keys in statement.conditions.items()
@@ -133,9 +138,19 @@ def _rendered(statement: Statement, places: Mapping[str, str]) -> dict[str, Any]
         "Sid": statement.sid,
         "Effect": "Allow",
         "Action": list(statement.actions),
-        "Resource": [resource.format_map(places) for resource in statement.resources],
+        "Resource": [
+            resource.format_map(places | each)
+            for resource in statement.resources
+            for each in _elements(resource, lists)
+        ],
         **({"Condition": conditions} if conditions else {}),
     }
+
+
+def _elements(resource: str, lists: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """What to fill in beside the plain places: each element of the one list a resource names, or nothing."""
+    named = [name for name in lists if f"{{{name}}}" in resource]
+    return [{name: element} for name in named for element in lists[name]] or [{}]
 
 
 def _filled(value: str | list[str], places: Mapping[str, str]) -> str | list[str]:

@@ -1,12 +1,13 @@
 """The component of the gateway."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
 from components import kube
-from components.gateway.keys import keys_document
+from components.external_secrets import RemoteValue
+from components.gateway.keys import keys_document, keys_template
 from components.gateway.manifests import gateway_manifests, provider_secret, tenant_keys_secret
 from components.gateway.model import GatewaySpec
 
@@ -17,10 +18,10 @@ class GatewayArgs:
 
     spec: GatewaySpec
     namespace: pulumi.Input[str]
-    secret_env: Mapping[str, pulumi.Input[str]]
+    secret_env: Mapping[str, pulumi.Input[str] | RemoteValue]
     """Master key, provider keys and the like by environment variable."""
-    tenant_keys: pulumi.Output[dict[str, str]]
-    """Clear key by tenant; only hashes leave this program."""
+    tenant_keys: pulumi.Output[dict[str, str]] | RemoteValue
+    """Clear key by tenant (elsewhere: as a JSON object); only hashes reach the gateway."""
     pods_after: Sequence[pulumi.Resource] = ()
     """What its new pods ask from their first request on."""
 
@@ -42,9 +43,14 @@ class Gateway(pulumi.ComponentResource):
         environment = kube.register(
             f"{name}-environment",
             kube.placed(provider_secret(spec, args.secret_env), args.namespace),
-            pulumi.ResourceOptions(parent=self, replace_on_changes=["stringData"]),
+            pulumi.ResourceOptions(parent=self, replace_on_changes=["stringData", "spec"]),
         )
-        document = args.tenant_keys.apply(lambda keys: keys_document(spec.model, keys))
+        keys = args.tenant_keys
+        document = (
+            replace(keys, template=keys_template(spec.model))
+            if isinstance(keys, RemoteValue)
+            else keys.apply(lambda clear: keys_document(spec.model, clear))
+        )
         manifests = {
             "tenant-keys": tenant_keys_secret(spec, document),
             **gateway_manifests(spec, environment_secret=kube.name_of(environment)),

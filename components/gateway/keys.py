@@ -51,6 +51,35 @@ def keys_document(model: GatewayModel, keys: Mapping[str, str]) -> str:
     return json.dumps(holders, indent=1, sort_keys=True) + "\n"
 
 
+def keys_template(model: GatewayModel) -> str:
+    """The same document, made in the cluster of a JSON object with the keys by tenant (RemoteValue.template).
+
+    The template fails, and no Secret is made, for a tenant without a key and for a key that two share.
+    """
+    tenants = "".join(
+        _TENANT.format(name=tenant.name, holder=_text(tenant, model)) for tenant in model.tenants
+    )
+    return f"{_START}{tenants}{_END}"
+
+
+_START = "{{- $keys := fromJson $value -}}{{- $holders := dict -}}"
+_TENANT = """
+{{{{- $own := regexFindAll "[^ \\t\\r\\n]+" (get $keys "{name}" | default "" | toString) -1 -}}}}
+{{{{- if not $own -}}}}{{{{- fail "tenant {name} has no key" -}}}}{{{{- end -}}}}
+{{{{- range $own -}}}}
+{{{{- $other := get $holders (sha256sum .) -}}}}
+{{{{- if and $other (ne (get $other "tenant") "{name}") -}}}}
+{{{{- fail (printf "tenants %s and {name} have the same key" (get $other "tenant")) -}}}}
+{{{{- end -}}}}
+{{{{- $_ := set $holders (sha256sum .) (fromJson `{holder}`) -}}}}
+{{{{- end -}}}}"""
+_END = "{{- $holders | toJson -}}"
+
+
+def _text(tenant: Tenant, model: GatewayModel) -> str:
+    return json.dumps(_holder(tenant, model), sort_keys=True)
+
+
 def _holder(tenant: Tenant, model: GatewayModel) -> dict[str, object]:
     return {
         "tenant": tenant.name,

@@ -7,9 +7,17 @@ import pulumi
 from pulumi_kubernetes import helm
 
 from components import kube
+from components.external_secrets import RemoteValue, secret_store
 from components.platform import manifests
 from components.platform.charts import charts
-from components.platform.releases import AFTER, PROMETHEUS_STACK, ClusterNames, namespace_of, release_values
+from components.platform.releases import (
+    AFTER,
+    EXTERNAL_SECRETS,
+    PROMETHEUS_STACK,
+    ClusterNames,
+    namespace_of,
+    release_values,
+)
 from components.platform.spec import PlatformSpec
 
 HISTORY = 5
@@ -26,10 +34,12 @@ class PlatformArgs:
     vpc_id: pulumi.Input[str] | None = None
     interruption_queue: pulumi.Input[str] | None = None
     """SQS queue of spot interruptions, for Karpenter."""
-    grafana_password: pulumi.Input[str] | None = None
+    grafana_password: pulumi.Input[str] | RemoteValue | None = None
     """Of Grafana's administrator; needed with Grafana."""
-    alertmanager_config: pulumi.Input[str] | None = None
+    alertmanager_config: pulumi.Input[str] | RemoteValue | None = None
     """alertmanager.yaml; needed with `own_alertmanager_config`."""
+    secrets_region: str | None = None
+    """Region where External Secrets Operator reads the values of Secrets; None = the program has them."""
     after: Sequence[pulumi.Resource] = ()
     """What has to be there before any pod of the platform: nodes, add-ons, Pod Identity associations."""
 
@@ -38,7 +48,8 @@ class Platform(pulumi.ComponentResource):
     """Charts below the models, each a Helm release of one pinned version.
 
     Type token: llmserve:platform:Platform. Creates a Release per chart, the namespaces they live in, and
-    where asked for a StorageClass, Grafana's password and Alertmanager's configuration. A release that fails
+    where asked for a StorageClass, Grafana's password and Alertmanager's configuration, with a SecretStore
+    where these come from AWS. A release that fails
     is taken back. Protects nothing: volumes of Prometheus outlive its release, but not its namespace.
     """
 
@@ -59,20 +70,21 @@ class Platform(pulumi.ComponentResource):
             namespace: kube.name_of(kube.register(f"{name}-namespace-{namespace}", manifest, children))
             for namespace, manifest in manifests.namespaces(spec, values).items()
         }
-        before = {PROMETHEUS_STACK: self._monitoring_secrets(name, args, places)}
-        if spec.storage_class:
-            made = kube.register(f"{name}-storage-class", manifests.storage_class(), children)
-            before[PROMETHEUS_STACK].append(made)
+        storage = (
+            [kube.register(f"{name}-storage-class", manifests.storage_class(), children)]
+            if spec.storage_class
+            else []
+        )
         self._releases: dict[str, pulumi.Resource] = {}
         for release, given in values.items():
-            earlier = [self._releases[other] for other in AFTER.get(release, ()) if other in self._releases]
+            before = self.ready(*AFTER.get(release, ()))
+            if release == PROMETHEUS_STACK:
+                before += [*storage, *self._monitoring_secrets(name, args, places)]
             namespace = namespace_of(release, spec)
             self._releases[release] = helm.v3.Release(
                 f"{name}-{release}",
                 _release(release, places.get(namespace, namespace), given),
-                pulumi.ResourceOptions(
-                    parent=self, depends_on=[*args.after, *before.get(release, []), *earlier]
-                ),
+                pulumi.ResourceOptions(parent=self, depends_on=[*args.after, *before]),
             )
         self.installed = pulumi.Output.from_input({release: charts()[release].version for release in values})
         self.register_outputs({"installed": self.installed})
@@ -93,17 +105,26 @@ class Platform(pulumi.ComponentResource):
         if stack and stack.own_alertmanager_config:
             config = _given(args.alertmanager_config, "alertmanager_config")
             wanted["alertmanager-config"] = manifests.alertmanager_secret(config)
+        store = self._store(name, args, places[namespace]) if wanted else []
         return [
             kube.register(
                 f"{name}-{key}",
                 kube.placed(manifest, places[namespace]),
-                pulumi.ResourceOptions(parent=self),
+                pulumi.ResourceOptions(parent=self, depends_on=store),
             )
             for key, manifest in wanted.items()
         ]
 
+    def _store(self, name: str, args: PlatformArgs, namespace: pulumi.Input[str]) -> list[pulumi.Resource]:
+        """Where the operator looks for the Secrets of the monitoring namespace; nothing without it."""
+        if args.secrets_region is None:
+            return []
+        store = kube.placed(secret_store(args.spec.monitoring_namespace, args.secrets_region), namespace)
+        after = pulumi.ResourceOptions(parent=self, depends_on=self.ready(EXTERNAL_SECRETS))
+        return [kube.register(f"{name}-secret-store", store, after)]
 
-def _given(value: pulumi.Input[str] | None, name: str) -> pulumi.Input[str]:
+
+def _given(value: pulumi.Input[str] | RemoteValue | None, name: str) -> pulumi.Input[str] | RemoteValue:
     if value is None:
         raise ValueError(f"PlatformArgs.{name} is needed")
     return value

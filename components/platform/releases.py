@@ -12,6 +12,7 @@ PROMETHEUS_STACK = "kube-prometheus-stack"
 LOAD_BALANCER_CONTROLLER = "aws-load-balancer-controller"
 KEDA = "keda"
 KARPENTER = "karpenter"
+EXTERNAL_SECRETS = "external-secrets"
 AFTER: Mapping[str, tuple[str, ...]] = {"dcgm-exporter": (PROMETHEUS_STACK,)}
 """Releases that use another's resource kinds: it has to be there first, and to go last."""
 NEEDS_CLUSTER_NAMES = (LOAD_BALANCER_CONTROLLER, KARPENTER, "cluster-autoscaler")
@@ -36,7 +37,7 @@ def release_names(spec: PlatformSpec) -> tuple[str, ...]:
         "cluster-autoscaler": spec.autoscaler == "cluster-autoscaler",
         KARPENTER: spec.autoscaler == "karpenter",
         LOAD_BALANCER_CONTROLLER: spec.load_balancer_controller,
-        "external-secrets": spec.external_secrets,
+        EXTERNAL_SECRETS: spec.external_secrets,
         KEDA: spec.keda,
         PROMETHEUS_STACK: spec.prometheus_stack is not None,
         "dcgm-exporter": spec.dcgm_exporter,

@@ -92,7 +92,7 @@ class PlatformSettings(Settings):
     """KEDA; None = on eks where a model scales `via: keda`."""
     metrics_server: bool | None = None
     """metrics-server; None = on eks where it is no add-on."""
-    external_secrets: bool = False
-    """External Secrets Operator, for secrets kept in AWS Secrets Manager."""
+    external_secrets: bool | None = None
+    """External Secrets Operator; None = on eks where `secrets.source` is external-secrets."""
     aws_cluster: AwsClusterSettings | None = None
     """For charts that have to know it on an existing EKS cluster."""

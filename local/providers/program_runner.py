@@ -28,10 +28,8 @@ def run(order: dict[str, Any]) -> int:
     """Run the program of an order within its stack; return the exit status."""
     pulumi.runtime.set_all_config(order["config"], order["secret_keys"])
     pulumi.runtime.configure(pulumi.runtime.Settings(**order["settings"]))
-    # the SDK tells the engine of each resource four times, waits for its answer, and nearly nobody reads it
-    pulumi.log.debug = lambda *_args, **_named: None
-    program = order["program"]
-    sys.argv = [program, *order["args"]]
+    pulumi.log.debug = lambda *_args, **_named: None  # four calls to the engine per resource, seldom read
+    sys.argv = [program := order["program"], *order["args"]]
     if Path(program).is_file():
         sys.path.insert(0, str(Path(program).parent))  # as `python program.py` does; a folder adds itself
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a failed run leaves futures that nobody awaits
@@ -39,9 +37,11 @@ def run(order: dict[str, Any]) -> int:
     # asyncio's own pool has a few threads per core, and one awaited resource holds one for minutes
     loop.set_default_executor(ThreadPoolExecutor(max(32, order["settings"]["parallel"])))
 
+    def execute() -> None:
+        runpy.run_path(program, run_name="__main__")
+
     try:
-        runs = pulumi.runtime.run_in_stack(lambda: runpy.run_path(program, run_name="__main__"))
-        loop.run_until_complete(runs)
+        loop.run_until_complete(pulumi.runtime.run_in_stack(execute))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
     except Exception as error:

@@ -26,7 +26,7 @@ from tests.engine.settle import settle
 
 STACKS = ("dev", "prod")
 PREVIEW_SECONDS = 10
-"""Measured on two quiet cores, 2026-11-27: dev 3.0 to 3.5, prod 3.8 to 4.0 (a slower pair, a day before: prod 11)."""
+"""Measured on two quiet cores, 2026-11-27: dev 3.1, prod 4.0 (on slower ones a day before: prod 11)."""
 GATEWAY = "gateway"
 SYSTEM_NAMESPACES = {"default", "kube-node-lease", "kube-public", "kube-system"}
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from components.external_secrets import API
 from tests.program.aws_cases import everything, of_aws, recorded
 from tests.program.harness import deploy
 from tests.program.test_program import deployed, run, without_secrets
@@ -92,6 +93,38 @@ def test_secrets_come_from_secrets_manager_by_their_names_and_stay_secret() -> N
     secret = deployment.one("kubernetes:core/v1:Secret", "gateway-environment")
     assert set(secret.manifest["stringData"].values()) == {"sk-in-aws"}
     assert "in-aws" not in str([without_secrets(r.inputs) for r in deployment])
+
+
+def test_external_secrets_leave_no_value_to_the_program_and_come_after_the_operator() -> None:
+    raw = with_value("secrets", {"source": "external-secrets", "prefix": "acme/test/"}, everything())
+    raw["models"]["chat"]["versions"]["v1"]["model_token"] = "hf_token"
+    raw["gateway"]["redis"] = {"password": "redis_password"}
+    del raw["platform"]  # the operator comes by itself
+    deployment = deploy(run, {"settings": raw}, {})
+    assert not deployment.of("kubernetes:core/v1:Secret")
+    made = {r.name: r for r in deployment.of(f"kubernetes:{API}:ExternalSecret")}
+    assert made.keys() == {
+        "gateway-environment",
+        "gateway-tenant-keys",
+        "namespace-model-token-hf-token",
+        "platform-grafana-admin",
+        "redis-accounts",
+    }
+    read = {e["remoteRef"]["key"] for r in made.values() for e in r.inputs["spec"]["data"]}
+    role = deployment.one("aws:iam/rolePolicy:RolePolicy", "external-secrets").inputs["policy"]
+    allowed = json.loads(role)["Statement"][0]["Resource"]
+    assert {f"arn:aws:secretsmanager:us-west-2:*:secret:{name}-??????" for name in read} == {*allowed}
+    stores = {r.name: r for r in deployment.of(f"kubernetes:{API}:SecretStore")}
+    assert all("platform-external-secrets" in store.dependencies for store in stores.values())
+    for name, secret in made.items():
+        place = "platform" if name.startswith("platform") else "namespace"
+        assert f"{place}-secret-store" in secret.dependencies, name
+        assert (
+            secret.inputs["metadata"]["namespace"]
+            == stores[f"{place}-secret-store"].inputs["metadata"]["namespace"]
+        )
+    prometheus = deployment.one("kubernetes:helm.sh/v3:Release", "platform-kube-prometheus-stack")
+    assert "platform-grafana-admin" in prometheus.dependencies
 
 
 def test_preview_and_up_register_the_same_resources_of_every_kind() -> None:

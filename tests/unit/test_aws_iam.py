@@ -12,7 +12,7 @@ PLACES = {
     "partition": "aws",
     "region": "us-west-2",
     "cluster": "test",
-    "prefix": "llmserve/",
+    "secrets": ["llmserve/one-??????", "llmserve/two-??????"],
     "bucket": "arn:aws:s3:::weights",
     "queue": "arn:aws:sqs:us-west-2:1:test",
     "node_role": "arn:aws:iam::1:role/test-nodes",

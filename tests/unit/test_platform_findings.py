@@ -81,6 +81,13 @@ MISTAKES: list[tuple[str, dict[str, Any], ClusterFacts, str, str]] = [
         "class_name",
     ),
     (
+        "secrets for an operator that is switched off",
+        with_value("secrets", {"source": "external-secrets"}, with_platform(external_secrets=False)),
+        EKS,
+        "platform.external_secrets",
+        "secrets.source",
+    ),
+    (
         "controller that does not know its cluster",
         with_platform(load_balancer_controller=True),
         EXISTING,

@@ -70,6 +70,7 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("unknown scaling target", with_value("models.chat.scaling", {"max": 2, "target": {"waiting": 5}}), "models.chat.scaling", "waiting_requests"),
     ("slo without objectives", with_value("models.chat.scaling", {"max": 2, "preset": "slo"}), "models.chat.scaling", "objectives"),
     ("Secrets Manager without AWS", with_value("secrets", {"source": "secrets-manager"}), "secrets.source", "cluster.kind eks"),
+    ("External Secrets without AWS", with_value("secrets", {"source": "external-secrets"}), "secrets.source", "cluster.kind eks"),
     ("ALB without certificate", with_value("gateway.ingress", {"hostname": "h"}), "gateway.ingress.certificate_arn", "add"),
 ]  # fmt: skip
 
