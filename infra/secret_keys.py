@@ -1,6 +1,6 @@
 """Which secret config keys a stack file needs, and whether they are there as secrets. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from infra.resolve_charts import chart_secrets
@@ -13,6 +13,7 @@ State = Literal["secret", "clear"]
 
 MASTER_KEY = "gateway_master_key"
 TENANT_KEYS = "tenant_keys"
+_TENANT_KEYS_PATH = f"llmserve:{TENANT_KEYS}"
 
 
 def provider_keys(settings: StackSettings) -> dict[str, str]:
@@ -113,4 +114,24 @@ def check_secrets(
             for tenant in settings.tenants
             if tenant not in key_holders
         ]
+    return findings
+
+
+def check_tenant_keys(tenants: Iterable[str], keys: Mapping[str, str]) -> list[Finding]:
+    """Find keys that two tenants share, and tenants whose key is blank; no finding holds a key.
+
+    `keys` maps tenant name -> key in clear, or several with blanks between; those of others are passed over.
+    """
+    findings: list[Finding] = []
+    holders: dict[str, str] = {}
+    for tenant in tenants:
+        path, own = f"{_TENANT_KEYS_PATH}.{tenant}", dict.fromkeys(str(keys.get(tenant, "")).split())
+        if tenant in keys and not own:
+            findings.append(error(path, "has no key in it", "give it one: llmserve keys new"))
+        others = dict.fromkeys(holders[key] for key in own if key in holders)
+        findings += [
+            error(path, f"has a key of {_TENANT_KEYS_PATH}.{other} too", "give each tenant its own")
+            for other in others
+        ]
+        holders |= {key: tenant for key in own if key not in holders}
     return findings

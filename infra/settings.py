@@ -10,7 +10,7 @@ from pulumi.runtime.config import is_config_secret
 from components.external_secrets import RemoteValue
 from infra.checking import PROJECT, check_stack, no_settings, report
 from infra.plan import StackPlan
-from infra.secret_keys import TENANT_KEYS, State, check_secrets, required_secrets
+from infra.secret_keys import TENANT_KEYS, State, check_secrets, check_tenant_keys, required_secrets
 from infra.stackfile.stack import StackSettings
 from planner.finding import Finding
 
@@ -52,6 +52,7 @@ def load() -> Stack:
         }
         holders = config.get_object(TENANT_KEYS) if TENANT_KEYS in states else {}
         findings += check_secrets(settings, states, frozenset(holders or {}))
+        findings += check_tenant_keys(settings.tenants, holders or {})
     if settings is None or plan is None or any(finding.severity == "error" for finding in findings):
         raise pulumi.RunError(report(findings))
     return Stack(

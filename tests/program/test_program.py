@@ -142,6 +142,17 @@ def test_a_tenant_without_a_key_stops_the_program() -> None:
         deploy(run, {"settings": raw}, secrets)
 
 
+def test_two_tenants_with_one_key_stop_the_program_which_does_not_tell_the_key() -> None:
+    raw = valid()
+    secrets = secrets_for(raw)
+    secrets["tenant_keys"] |= {"batch": f"sk-new-of-a-test {secrets['tenant_keys']['search']}"}
+    with pytest.raises(pulumi.RunError) as stopped:
+        deploy(run, {"settings": raw}, secrets)
+    paths = ("llmserve:tenant_keys.batch", "llmserve:tenant_keys.search")
+    assert all(path in str(stopped.value) for path in paths)
+    assert "of-a-test" not in str(stopped.value)
+
+
 def test_a_stack_without_settings_is_told_what_is_missing() -> None:
     with pytest.raises(pulumi.RunError, match="llmserve:settings: is missing"):
         deploy(run, {}, {})

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.checking import check_settings, check_stack, check_stack_file
-from infra.secret_keys import check_secrets, required_secrets
+from infra.secret_keys import check_secrets, check_tenant_keys, required_secrets
 from planner.finding import INVALID_SETTING, Severity
 from tests.stack_files import ROOT, STACKS, stack_config, valid, with_value, without
 
@@ -178,6 +178,31 @@ def test_a_secret_in_clear_a_missing_secret_and_a_tenant_without_key_are_errors(
         ("llmserve:openai_api_key", "is missing, and models.openai.api_key needs it"),
         ("llmserve:tenant_keys.batch", "is missing, and tenants.batch needs a key"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "paths"),
+    [
+        ({"a": "sk-1", "b": "sk-2"}, []),
+        ({"a": "sk-1 sk-1", "b": "sk-2"}, []),
+        ({"a": "sk-1", "b": "sk-1"}, [("b", "a")]),
+        ({"a": "sk-1 sk-2", "b": "sk-3\n sk-2"}, [("b", "a")]),
+        ({"a": "sk-1", "b": "sk-1", "c": "sk-1"}, [("b", "a"), ("c", "a")]),
+        ({"a": "sk-1", "b": "sk-1 sk-2", "c": "sk-2"}, [("b", "a"), ("c", "b")]),
+        ({"a": " ", "b": "sk-2"}, [("a", None)]),
+        ({"a": "sk-1", "somebody else": "sk-1", "b": "sk-2"}, []),
+    ],
+    ids=["two", "one twice", "shared", "one of several", "three", "a chain", "blank", "not of the stack"],
+)
+def test_a_key_of_two_tenants_names_both_and_never_the_key(
+    keys: dict[str, str], paths: list[tuple[str, str | None]]
+) -> None:
+    findings = check_tenant_keys(["a", "b", "c"], keys)
+    assert [f.path for f in findings] == [f"llmserve:tenant_keys.{tenant}" for tenant, _ in paths]
+    for finding, (_, other) in zip(findings, paths, strict=True):
+        assert finding.severity is Severity.ERROR
+        assert (f"llmserve:tenant_keys.{other}" if other else "has no key in it") in finding.message
+        assert "sk-" not in str(finding)
 
 
 def test_a_secret_in_clear_in_a_file_is_an_error_and_a_missing_one_only_a_warning(tmp_path: Path) -> None:
