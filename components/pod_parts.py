@@ -5,14 +5,6 @@ from typing import Any
 from components import naming, quantity
 from components.spec import Manifest, Resources
 
-NAMES: tuple[dict[str, Any], ...] = ({"ports": [{"protocol": p, "port": 53} for p in ("UDP", "TCP")]},)
-"""Egress rule of a NetworkPolicy for the name service."""
-
-PROMETHEUS = "prometheus"
-"""Kubernetes name of the stack's own Prometheus."""
-OWN_PROMETHEUS = {"podSelector": {"matchLabels": naming.selector(PROMETHEUS, PROMETHEUS)}}
-"""Peer of a NetworkPolicy: the stack's own Prometheus, where there is one."""
-
 
 def one_object(api_version: str, kind: str, name: str, namespace: str, **fields: Any) -> Manifest:
     """An object of a program that is there once in a stack, so that its name says all."""

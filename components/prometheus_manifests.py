@@ -5,9 +5,8 @@ from typing import Any
 import yaml
 
 from components import naming, quantity
+from components.network_rules import API_SERVER, NAMES, PROMETHEUS, namespace, pods, policy_spec, tcp
 from components.pod_parts import (
-    NAMES,
-    PROMETHEUS,
     container_security,
     one_object,
     pod_security,
@@ -89,24 +88,16 @@ def service(spec: PrometheusSpec) -> Manifest:
 
 def network_policy(spec: PrometheusSpec) -> Manifest:
     """In: the namespaces that may ask. Out: names, the API server, and the pods it scrapes."""
-    readers = [
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in spec.readers
-    ]
+    readers = [namespace(name) for name in spec.readers]
     return _object(
         spec.namespace,
         "networking.k8s.io/v1",
         "NetworkPolicy",
-        spec={
-            "podSelector": {"matchLabels": naming.selector(NAME, NAME)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": readers, "ports": [{"protocol": "TCP", "port": "http"}]}],
-            "egress": [
-                *NAMES,
-                # the API server, whose address nobody knows here: 443 on EKS, 6443 elsewhere
-                {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]},
-                {"to": [{"podSelector": {}}]},
-            ],
-        },
+        spec=policy_spec(
+            naming.selector(NAME, NAME),
+            ingress=[{"from": readers, "ports": tcp("http")}],
+            egress=[NAMES, API_SERVER, {"to": [pods({})]}],
+        ),
     )
 
 

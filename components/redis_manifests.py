@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from components import naming, quantity
+from components.network_rules import pods, policy_spec, tcp
 from components.pod_parts import container_security, one_object, pod_security, probe, requests_and_limits
 from components.spec import Manifest, RedisSpec
 
@@ -46,17 +47,15 @@ def accounts_template() -> str:
 
 def network_policy(spec: RedisSpec) -> Manifest:
     """In: the gateway alone. Out: nothing."""
-    callers = [{"podSelector": {"matchLabels": dict(spec.gateway_labels)}}]
     return _object(
         spec.namespace,
         "networking.k8s.io/v1",
         "NetworkPolicy",
-        spec={
-            "podSelector": {"matchLabels": naming.selector(NAME, NAME)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": NAME}]}],
-            "egress": [],
-        },
+        spec=policy_spec(
+            naming.selector(NAME, NAME),
+            ingress=[{"from": [pods(spec.gateway_labels)], "ports": tcp(NAME)}],
+            egress=[],
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from components import naming
 from components.gateway import litellm
 from components.gateway.model import GatewaySpec
 from components.gateway.pod import STARTUP_SECONDS, pod_template
-from components.pod_parts import NAMES, OWN_PROMETHEUS
+from components.network_rules import ANYWHERE, NAMES, OWN_PROMETHEUS, namespace, pods, policy_spec, tcp
 from components.serving.router_manifests import COMPONENT as ROUTER
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest
@@ -30,7 +30,6 @@ SCRIPTS = (
     "gw_sticky.py",
 )
 """Programs that run beside LiteLLM or in it, from the ConfigMap."""
-_METADATA_SERVICES = "169.254.0.0/16"
 
 
 def gateway_manifests(spec: GatewaySpec, *, environment_secret: Any) -> dict[str, Manifest]:
@@ -158,36 +157,23 @@ def network_policy(spec: GatewaySpec) -> Manifest:
     Out: names, the engines, and the ports that providers and Redis listen on. A load balancer calls from
     addresses of the network, not from pods, so the API cannot be held to callers by label.
     """
-    monitoring = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring_namespace}}
-    }
-    engines = [
-        {"podSelector": {"matchLabels": {"app.kubernetes.io/name": name}}} for name in ("engine", ROUTER)
-    ]
-    anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVICES]}}
-    egress: list[dict[str, Any]] = [
-        *NAMES,
-        {"to": engines, "ports": [{"protocol": "TCP", "port": "http"}]},
-    ]
+    engines = [pods({"app.kubernetes.io/name": name}) for name in ("engine", ROUTER)]
+    egress = [NAMES, {"to": engines, "ports": tcp("http")}]
     redis = spec.model.redis
     if redis and redis.in_cluster:
-        pods = {"podSelector": {"matchLabels": naming.selector(redis.host, redis.host)}}
-        egress.append({"to": [pods], "ports": [{"protocol": "TCP", "port": redis.port}]})
+        egress.append({"to": [pods(naming.selector(redis.host, redis.host))], "ports": tcp(redis.port)})
     if ports := _outside_ports(spec):
-        egress.append({"to": [anywhere], "ports": [{"protocol": "TCP", "port": port} for port in ports]})
+        egress.append({"to": [ANYWHERE], "ports": tcp(*ports)})
+    scrapers = [namespace(spec.monitoring_namespace), OWN_PROMETHEUS]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": _metadata(spec, spec.name),
-        "spec": {
-            "podSelector": {"matchLabels": naming.selector("gateway", spec.name)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [
-                {"ports": [{"protocol": "TCP", "port": "http"}]},
-                {"from": [monitoring, OWN_PROMETHEUS], "ports": [{"protocol": "TCP", "port": "metrics"}]},
-            ],
-            "egress": egress,
-        },
+        "spec": policy_spec(
+            naming.selector("gateway", spec.name),
+            ingress=[{"ports": tcp("http")}, {"from": scrapers, "ports": tcp("metrics")}],
+            egress=egress,
+        ),
     }
 
 

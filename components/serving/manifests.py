@@ -5,7 +5,7 @@ from typing import Any
 
 from components import naming, quantity
 from components.engines import adapter
-from components.pod_parts import NAMES, OWN_PROMETHEUS
+from components.network_rules import ANYWHERE, NAMES, OWN_PROMETHEUS, namespace, pods, policy_spec, tcp
 from components.serving.pod import config_name, pod_template
 from components.serving.router_manifests import router_selector
 from components.serving.scaling_manifests import scaler
@@ -15,7 +15,6 @@ SERVICE_PORT = 80
 """Of every version's Service, so that its address is `http://<name>`."""
 REVISIONS_KEPT = 3
 """Old ReplicaSets; the way back is the stack file's, not these."""
-_METADATA_SERVICES = "169.254.0.0/16"
 _POD_IDENTITY_AGENT = "169.254.170.23/32"
 
 
@@ -113,29 +112,24 @@ def network_policy(spec: VersionSpec) -> Manifest:
     services; the Pod Identity agent is allowed where weights lie in S3.
     """
     callers = [
-        {"podSelector": {"matchLabels": dict(spec.gateway_labels)}},
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": spec.monitoring_namespace}}},
+        pods(spec.gateway_labels),
+        namespace(spec.monitoring_namespace),
         OWN_PROMETHEUS,
-        *([{"podSelector": {"matchLabels": router_selector(spec)}}] if spec.router else []),
+        *([pods(router_selector(spec))] if spec.router else []),
     ]
-    anywhere = {"ipBlock": {"cidr": "0.0.0.0/0", "except": [_METADATA_SERVICES]}}
-    egress: list[dict[str, Any]] = [
-        *NAMES,
-        {"to": [anywhere], "ports": [{"protocol": "TCP", "port": 443}]},
-    ]
+    egress = [NAMES, {"to": [ANYWHERE], "ports": tcp(443)}]
     if spec.engine.model.startswith("s3://"):
         agent = {"ipBlock": {"cidr": _POD_IDENTITY_AGENT}}
-        egress.append({"to": [agent], "ports": [{"protocol": "TCP", "port": 80}]})
+        egress.append({"to": [agent], "ports": tcp(80)})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": _metadata(spec),
-        "spec": {
-            "podSelector": {"matchLabels": naming.selector("engine", spec.name)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": "http"}]}],
-            "egress": egress,
-        },
+        "spec": policy_spec(
+            naming.selector("engine", spec.name),
+            ingress=[{"from": callers, "ports": tcp("http")}],
+            egress=egress,
+        ),
     }
 
 

@@ -9,9 +9,16 @@ import yaml
 
 from components import naming
 from components.gateway.gw_requests import MAX_BODY_BYTES
-from components.pod_parts import (
+from components.network_rules import (
+    API_SERVER,
     NAMES,
     OWN_PROMETHEUS,
+    namespace,
+    pods,
+    policy_spec,
+    tcp,
+)
+from components.pod_parts import (
     container_security,
     one_object,
     pod_security,
@@ -104,28 +111,20 @@ def config_map(version: VersionSpec) -> Manifest:
 
 def network_policy(version: VersionSpec) -> Manifest:
     """In: the gateway, and whoever may scrape. Out: names, the API server, the version's own pods."""
-    monitoring = {"kubernetes.io/metadata.name": version.monitoring_namespace}
-    scrapers = [{"namespaceSelector": {"matchLabels": monitoring}}, OWN_PROMETHEUS]
-    gateway = {"podSelector": {"matchLabels": dict(version.gateway_labels)}}
-    engines = {"podSelector": {"matchLabels": naming.selector("engine", version.name)}}
+    scrapers = [namespace(version.monitoring_namespace), OWN_PROMETHEUS]
+    engines = pods(naming.selector("engine", version.name))
     return _object(
         version,
         "networking.k8s.io/v1",
         "NetworkPolicy",
-        spec={
-            "podSelector": {"matchLabels": router_selector(version)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [
-                {"from": [gateway], "ports": [{"protocol": "TCP", "port": "http"}]},
-                {"from": scrapers, "ports": [{"protocol": "TCP", "port": "metrics"}]},
+        spec=policy_spec(
+            router_selector(version),
+            ingress=[
+                {"from": [pods(version.gateway_labels)], "ports": tcp("http")},
+                {"from": scrapers, "ports": tcp("metrics")},
             ],
-            "egress": [
-                *NAMES,
-                # the API server, whose address nobody knows here: 443 on EKS, 6443 elsewhere
-                {"ports": [{"protocol": "TCP", "port": port} for port in (443, 6443)]},
-                {"to": [engines], "ports": [{"protocol": "TCP", "port": "http"}]},
-            ],
-        },
+            egress=[NAMES, API_SERVER, {"to": [engines], "ports": tcp("http")}],
+        ),
     )
 
 
