@@ -1,11 +1,13 @@
 """`make bench`: how times grow with the number of models. It proves nothing about AWS or the real plugins."""
 
+import logging
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +116,17 @@ def check_table(console: Console) -> None:
             table.add_row(str(models), _cell(inside[models]), _cell(outside[models]))
     console.print(table)
     for name, seconds in (("check", inside), ("llmserve check", outside)):
-        first, last = (statistics.median(seconds[count]) for count in (CHECK_COUNTS[0], CHECK_COUNTS[-1]))
-        more = 1000 * (last - first) / (CHECK_COUNTS[-1] - CHECK_COUNTS[0])
-        console.print(
-            f"{name}: {first:.2f} s for one model, {more:.2f} ms for each further one", highlight=False
-        )
+        console.print(growth(name, seconds), highlight=False)
+
+
+def growth(name: str, seconds: Mapping[int, Sequence[float]]) -> str:
+    """Milliseconds that each further model costs, count by count: alike where times are linear."""
+    middle = {count: statistics.median(measured) for count, measured in seconds.items()}
+    steps = [
+        f"{1000 * (middle[more] - middle[few]) / (more - few):.1f} ms up to {more}"
+        for few, more in pairwise(sorted(middle))
+    ]
+    return f"{name}: {middle[min(middle)]:.2f} s for one model; for each further one {', '.join(steps)}"
 
 
 def measure_eks(models: int, checkout: Checkout) -> dict[str, list[float]]:
@@ -142,26 +150,34 @@ def measure_eks(models: int, checkout: Checkout) -> dict[str, list[float]]:
 def eks_table(console: Console, checkout: Checkout) -> Table:
     """How the same grows where the stack makes its cluster, with `len(POOL_TYPES)` GPU pools."""
     title = f"EKS, {len(POOL_TYPES)} GPU pools; seconds: median of {REPEATS} (range)"
+    return measured_table(console, title, lambda models: measure_eks(models, checkout))
+
+
+def measured_table(
+    console: Console, title: str, measured: Callable[[int], Mapping[str, list[float]]]
+) -> Table:
+    """The times of a recorder run and a preview by number of models, and how they grow."""
     table = Table("models", "recorder", "pulumi preview", title=title)
+    rows = {}
     for models in COUNTS:
-        console.print(f"measuring {models} models on EKS ...", highlight=False)
-        row = measure_eks(models, checkout)
-        table.add_row(str(models), *(_cell(row[name]) for name in ("recorder", "preview")))
+        console.print(f"measuring {models} models: {title} ...", highlight=False)
+        rows[models] = measured(models)
+        table.add_row(str(models), *(_cell(rows[models][name]) for name in ("recorder", "preview")))
+    lines = [growth(name, {models: row[name] for models, row in rows.items()}) for name in rows[COUNTS[0]]]
+    table.caption = "\n".join(lines)
     return table
 
 
 def main() -> None:
     """Print the tables; medians, and the range behind them."""
     console = Console()
+    logging.disable(logging.WARNING)  # what each of many runs says of its settings
     check_table(console)
-    table = Table("models", "recorder", "pulumi preview", title=f"seconds: median of {REPEATS} (range)")
     with tempfile.TemporaryDirectory() as folder:
         checkout = make_checkout(Path(folder), ROOT / ".local" / "bin")
         try:
-            for models in COUNTS:
-                console.print(f"measuring {models} models ...", highlight=False)
-                row = measure(models, checkout)
-                table.add_row(str(models), *(_cell(row[name]) for name in ("recorder", "preview")))
+            title = f"laptop; seconds: median of {REPEATS} (range)"
+            table = measured_table(console, title, lambda models: measure(models, checkout))
             on_eks = eks_table(console, checkout)
         finally:
             checkout.run("down")
