@@ -7,7 +7,7 @@ from components import naming
 from components.engines import adapter
 from components.engines.checks import engine_findings
 from components.images import image_findings
-from components.serving.router_manifests import router_name
+from components.serving.router_pod import router_name
 from infra import resolve
 from infra.declared import Declared
 from infra.estimates import model_facts

@@ -19,7 +19,7 @@ from components.gateway.model import (
     TokenPrice,
 )
 from components.gateway.timeouts import deregistration_seconds, idle_timeout_seconds
-from components.serving.router_manifests import router_name
+from components.serving.router_pod import router_name
 from components.spec import Resources, ScalingMetric, ScalingRule, ScalingSpec
 from infra.presets import number, presets
 from infra.resolve import GATEWAY_NAME, engine_spec, traffic

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from components.gateway.keys import allowed_routes, reachable_routes
-from components.gateway.litellm import uses_priorities
-from components.gateway.model import GatewayModel, GatewaySpec
+from components.gateway.model import GatewayModel, GatewaySpec, uses_priorities
 from planner.finding import Finding, error, warning
 
 

@@ -8,7 +8,16 @@ from urllib.parse import urlsplit
 
 from components.gateway import gw_sticky
 from components.gateway.litellm_guardrails import guardrails
-from components.gateway.model import Backend, GatewayModel, GatewaySpec, Redis, Route
+from components.gateway.model import (
+    Backend,
+    GatewayModel,
+    GatewaySpec,
+    Redis,
+    Route,
+    uses_budgets,
+    uses_priorities,
+    uses_stickiness,
+)
 from components.gateway.timeouts import keepalive_seconds
 
 HTTP_PORT = 4000
@@ -117,22 +126,6 @@ def arguments(spec: GatewaySpec) -> list[str]:
         "--keepalive_timeout",
         str(keepalive_seconds(spec.model.longest_stream_seconds)),
     ]
-
-
-def uses_priorities(model: GatewayModel) -> bool:
-    """Whether priorities can have an effect: tenants differ, and there is a capacity to share."""
-    differ = any(tenant.priority != "normal" for tenant in model.tenants)
-    return differ and any(route.capacity_requests_per_minute is not None for route in model.routes)
-
-
-def uses_stickiness(model: GatewayModel) -> bool:
-    """Whether a route's keys stay with a backend each."""
-    return any(route.sticky for route in model.routes)
-
-
-def uses_budgets(model: GatewayModel) -> bool:
-    """Whether a tenant's spend is counted; only Redis can count it."""
-    return model.redis is not None and any(tenant.budget for tenant in model.tenants)
 
 
 def api_base(backend: Backend) -> str | None:

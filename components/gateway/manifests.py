@@ -12,7 +12,7 @@ from components.gateway import litellm
 from components.gateway.model import GatewaySpec
 from components.gateway.pod import STARTUP_SECONDS, pod_template
 from components.network_rules import ANYWHERE, NAMES, OWN_PROMETHEUS, namespace, pods, policy_spec, tcp
-from components.serving.router_manifests import COMPONENT as ROUTER
+from components.serving.router_pod import COMPONENT as ROUTER
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest
 

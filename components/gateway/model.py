@@ -132,6 +132,22 @@ class GatewayModel(Spec):
     log: RequestLog = RequestLog()
 
 
+def uses_priorities(model: GatewayModel) -> bool:
+    """Whether priorities can have an effect: tenants differ, and there is a capacity to share."""
+    differ = any(tenant.priority != "normal" for tenant in model.tenants)
+    return differ and any(route.capacity_requests_per_minute is not None for route in model.routes)
+
+
+def uses_stickiness(model: GatewayModel) -> bool:
+    """Whether a route's keys stay with a backend each."""
+    return any(route.sticky for route in model.routes)
+
+
+def uses_budgets(model: GatewayModel) -> bool:
+    """Whether a tenant's spend is counted; only Redis can count it."""
+    return model.redis is not None and any(tenant.budget for tenant in model.tenants)
+
+
 class GatewaySpec(Spec):
     """The gateway as it runs: model plus deployment."""
 

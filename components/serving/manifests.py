@@ -7,7 +7,7 @@ from components import naming, quantity
 from components.engines import adapter
 from components.network_rules import ANYWHERE, NAMES, OWN_PROMETHEUS, namespace, pods, policy_spec, tcp
 from components.serving.pod import config_name, pod_template
-from components.serving.router_manifests import router_selector
+from components.serving.router_pod import router_selector
 from components.serving.scaling_manifests import scaler
 from components.spec import Manifest, VersionSpec
 

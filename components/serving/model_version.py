@@ -7,7 +7,8 @@ import pulumi
 
 from components import kube
 from components.serving.manifests import version_manifests
-from components.serving.router_manifests import router_manifests, router_name
+from components.serving.router_manifests import router_manifests
+from components.serving.router_pod import router_name
 from components.spec import VersionSpec
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 from rich.console import Console
 
-from components.serving.router_manifests import arguments
+from components.serving.router_pod import arguments
 from components.spec import BalancingPolicy
 from local import router_environment
 from local.layout import find

@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from components import naming
-from components.serving.router_manifests import ENGINE_PORT, arguments, router_manifests, router_name
+from components.serving.router_manifests import router_manifests
+from components.serving.router_pod import ENGINE_PORT, arguments, router_name
 from local.cluster import ControlPlane
 from local.kubectl import Kubectl
 from tests.e2e.router_process import moved, program

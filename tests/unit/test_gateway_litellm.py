@@ -16,6 +16,7 @@ from components.gateway.model import (
     RequestLog,
     Route,
     TokenPrice,
+    uses_priorities,
 )
 from tests.snapshot import assert_snapshot
 from tests.unit.gateway_examples import CHAT, OPENAI, backend, model, models, tenant
@@ -179,7 +180,7 @@ def test_the_parts_of_a_capacity_add_up_to_it(any_model: GatewayModel) -> None:
             for entry in config["model_list"]
             if entry["model_name"] == route.name and "rpm" in entry["litellm_params"]
         ]
-        rated = litellm.uses_priorities(any_model) and route.capacity_requests_per_minute is not None
+        rated = uses_priorities(any_model) and route.capacity_requests_per_minute is not None
         assert sum(parts) == (route.capacity_requests_per_minute if rated else 0)
 
 

@@ -36,6 +36,7 @@ PURE = (
     "components/prometheus_config.py",
     "components/quantity.py",
     "components/*/pod.py",
+    "components/serving/router_pod.py",
     "components/spec.py",
     "components/**/*manifests*.py",
     "components/engines/**/*.py",

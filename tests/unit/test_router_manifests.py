@@ -8,7 +8,8 @@ import yaml
 
 from components.engines import adapter
 from components.serving.manifests import network_policy as engine_policy
-from components.serving.router_manifests import ENGINE_PORT, arguments, router_manifests, router_selector
+from components.serving.router_manifests import router_manifests
+from components.serving.router_pod import ENGINE_PORT, arguments, router_selector
 from components.spec import VersionSpec
 from infra.checking import check_stack
 from infra.resolve import version_specs
