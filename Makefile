@@ -53,7 +53,7 @@ preview: setup ## show what `pulumi up` would do: make preview STACK=local|dev|p
 status: setup ## show what runs on this machine
 	@$(RUN)/llmserve local status
 
-check: setup ## format, lint, types, unit and program tests; under a minute
+check: setup ## format, lint, types, unit and program tests; a minute or two
 	@SECONDS=0; $(MAKE) format lint types unit program && echo "check: all well in $$SECONDS s"
 
 test: setup ## everything: check, then the real engine on a real control plane
@@ -79,7 +79,7 @@ engine: tools ## tests with the real engine and a real API server
 
 # One after the other: two workers on two cores made waits for pods time out on a slow machine.
 e2e: tools ## tests of pods that run: process node, real LiteLLM, Prometheus and Redis, simulated engines
-	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest -q tests/e2e --ignore=tests/e2e/test_up.py)
+	$(call timed,e2e tests: real control plane and processes; engines are simulated,$(RUN)/python -m pytest -q --durations=15 tests/e2e --ignore=tests/e2e/test_up.py)
 	$(call timed,e2e tests: make up as a user runs it,$(RUN)/python -m pytest -q tests/e2e/test_up.py)
 
 figures: tools ## what is lost while the whole laptop stack is changed under load, one test a line; part of e2e

@@ -89,6 +89,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
         ("ttft=2", "returned", "TTFT"),
         ("tpot=1.5", "returned", "TPOT"),
         ("errors=0.2", "returned", "errors"),
+        ("leak=2", "returned", "slower"),
         ("crash=10", "returned", "two"),
     ],
 )
