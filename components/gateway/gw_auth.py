@@ -46,6 +46,9 @@ class KeyFile:
 _keys = KeyFile(Path(os.environ.get("TENANT_KEYS_FILE", "")))
 if "TENANT_KEYS_FILE" in os.environ:
     _keys.holder("")  # a gateway without keys must not start, else a rollout would go on with it
+    # LiteLLM loads this file while its application starts, when no middleware can be added any more
+    _app = import_module("litellm.proxy.proxy_server").app
+    _app.middleware_stack = import_module("gw_requests").ObjectsOnly(_app.middleware_stack)
 
 
 def authenticate(api_key: str | None, master_key: str, keys: KeyFile) -> dict[str, Any] | None:

@@ -15,6 +15,8 @@ from typing import Any
 REQUEST_ID_HEADER = "X-Request-Id"
 """The id in the log and in the response's `x-litellm-call-id`, sent to the engine, whose log names it too."""
 
+MODEL_CHARACTERS = 200
+"""Of a name that no model has: the client may have sent anything."""
 caller: ContextVar[dict[str, Any] | None] = ContextVar("caller", default=None)
 """Who asks: fields of `gw_auth`. LiteLLM forgets them where it refuses a request after our hook."""
 
@@ -64,7 +66,7 @@ def failure(
         "tenant": who.get("key_alias"),
         "key": (who.get("metadata") or {}).get("key"),
         "path": path,
-        "model": request.get("model"),
+        "model": str(request.get("model"))[:MODEL_CHARACTERS] if "model" in request else None,
         "status": import_module("gw_privacy").shown_status(error),
         "error": type(error).__name__,
     }

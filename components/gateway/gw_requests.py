@@ -11,6 +11,7 @@ from typing import Any
 
 MAX_BODY_BYTES = 32 * 2**20
 """Our choice: a few images in base64 fit, a 100 MB body does not. LiteLLM's own limit is a paid feature."""
+NO_OBJECT = "the body must be a JSON object"
 Problem = tuple[int, str, str]
 """Status, message, name of the parameter."""
 
@@ -57,7 +58,7 @@ def problem(path: str, body: bytes) -> Problem | None:
     except (ValueError, RecursionError):
         return 400, "the body is not JSON", "body"
     if not isinstance(request, dict):
-        return 400, "the body must be a JSON object", "body"
+        return 400, NO_OBJECT, "body"
     for name in required:
         if request.get(name) in (None, "", []):
             return 400, f"{name} is missing or empty", name
@@ -74,3 +75,37 @@ def _messages(messages: Any) -> Problem | None:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             return 400, f"messages[{place}] must be an object with a role", f"messages[{place}]"
     return None
+
+
+class ObjectsOnly:
+    """ASGI application before LiteLLM's: a body that is no JSON object gets a 400 and goes no further.
+
+    LiteLLM answers such a body with a bare 500, before it asks any hook.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Look at the first piece of the body of a request that takes one; pass on all else."""
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _REQUIRED:
+            await self._inner(scope, receive, send)
+            return
+        waiting = [await receive()]
+        start = waiting[0].get("body", b"").lstrip()
+        if start and not start.startswith(b"{"):
+            await _refuse(send)
+            return
+
+        async def again() -> Any:
+            return waiting.pop() if waiting else await receive()
+
+        await self._inner(scope, again, send)
+
+
+async def _refuse(send: Any) -> None:
+    error = {"message": NO_OBJECT, "type": "invalid_request_error", "param": "body", "code": "400"}
+    body = json.dumps({"error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -243,8 +243,10 @@ def test_a_wrong_request_is_refused_in_openais_form(
     error_of(answer)
 
 
-@pytest.mark.parametrize("body", [b'{"model": "alone", ', b"", b"\xff\xfe"], ids=repr)
-def test_a_body_that_is_no_json_is_refused_in_openais_form(gateway: Gateway, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b'{"model": "alone", ', b"", b"\xff\xfe", b"[1, 2]", b' "text"', b"7", b"null"], ids=repr
+)
+def test_a_body_that_is_no_json_object_is_refused_in_openais_form(gateway: Gateway, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {gateway.keys['search']}", "Content-Type": "application/json"}
     answer = requests.post(f"{gateway.url}/v1/chat/completions", data=body, headers=headers, timeout=20)
     assert 400 <= answer.status_code < 500
@@ -257,12 +259,6 @@ def test_a_body_that_is_no_json_is_refused_in_openais_form(gateway: Gateway, bod
 def test_a_tenant_reaches_no_other_path(gateway: Gateway, path: str) -> None:
     headers = {"Authorization": f"Bearer {gateway.keys['search']}"}
     assert requests.get(f"{gateway.url}{path}", headers=headers, timeout=20).status_code >= 400
-
-
-def test_json_that_is_no_object_gets_litellms_bare_500_which_tells_nothing(gateway: Gateway) -> None:
-    """A known fault: LiteLLM fails before any hook of ours is asked (docs/gateway.md)."""
-    answer = gateway.post([1, 2], gateway.keys["search"])
-    assert (answer.status_code, answer.text) == (500, "Internal Server Error")
 
 
 def test_a_stream_has_all_tokens_usage_and_done(gateway: Gateway) -> None:

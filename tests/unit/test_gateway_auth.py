@@ -175,8 +175,12 @@ def test_the_master_key_may_call_the_rest() -> None:
 
 def test_a_gateway_whose_keys_cannot_be_read_does_not_start(tmp_path: Path) -> None:
     """The hook is loaded as LiteLLM loads it: a file on its own, without this repository."""
-    hook = Path(gw_auth.__file__)
-    (tmp_path / "gw_auth.py").write_text(hook.read_text("utf-8"), encoding="utf-8")
+    for module in (gw_auth, gw_requests):
+        source = Path(str(module.__file__))
+        (tmp_path / source.name).write_text(source.read_text("utf-8"), encoding="utf-8")
+    stand_in = tmp_path / "litellm" / "proxy" / "proxy_server.py"
+    stand_in.parent.mkdir(parents=True)
+    stand_in.write_text("class app:\n    middleware_stack = None\n", encoding="utf-8")
     (tmp_path / "keys.json").write_text("{not json", encoding="utf-8")
     codes = {}
     for name in ("keys.json", "missing.json"):

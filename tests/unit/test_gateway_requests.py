@@ -1,5 +1,6 @@
 """Which requests the gateway refuses before an engine sees them."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.gateway.gw_requests import MAX_BODY_BYTES, problem
+from components.gateway.gw_requests import MAX_BODY_BYTES, ObjectsOnly, problem
 
 CHAT = "/v1/chat/completions"
 RIGHT: dict[str, Any] = {"model": "chat", "messages": [{"role": "user", "content": "hello"}]}
@@ -89,3 +90,56 @@ def test_whatever_else_is_sent_is_told_and_never_raises(body: bytes) -> None:
     found = problem(CHAT, body)
     assert found is not None
     assert found[0] == 400
+
+
+class Inner:
+    """The application behind: remembers the bodies it got."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        del send
+        body, more = b"", scope["type"] == "http"
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        self.bodies.append(body)
+
+
+def asked(pieces: list[bytes], **scope: Any) -> tuple[list[bytes], list[Any]]:
+    """What the application behind got, and what was sent by the one before it."""
+    inner, sent, left = Inner(), [], list(pieces)
+
+    async def receive() -> Any:
+        body = left.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(left)}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    plain = {"type": "http", "method": "POST", "path": CHAT}
+    asyncio.run(ObjectsOnly(inner)(plain | scope, receive, send))
+    return inner.bodies, sent
+
+
+@pytest.mark.parametrize("pieces", [[b'{"a": 1}'], [b' \n{"a":', b" 1}"], [b"", b"{}"], [b"   ", b"[]"]])
+def test_a_body_that_may_be_an_object_reaches_the_gateway_whole(pieces: list[bytes]) -> None:
+    assert asked(pieces) == ([b"".join(pieces)], [])
+
+
+@pytest.mark.parametrize("body", [b"[1, 2]", b' "text"', b"7", b"null", b"\xff\xfe"])
+def test_a_body_that_is_no_object_goes_no_further(body: bytes) -> None:
+    bodies, (head, tail) = asked([body])
+    assert bodies == []
+    assert head["status"] == 400
+    assert json.loads(tail["body"])["error"]["message"] == "the body must be a JSON object"
+
+
+@pytest.mark.parametrize("scope", [{"method": "GET"}, {"path": "/health"}])
+def test_what_takes_no_object_is_let_through(scope: dict[str, str]) -> None:
+    assert asked([b"[]"], **scope) == ([b"[]"], [])
+
+
+def test_the_start_of_the_application_is_let_through() -> None:
+    assert asked([], type="lifespan") == ([b""], [])
