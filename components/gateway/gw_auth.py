@@ -81,7 +81,7 @@ def authenticate(api_key: str | None, master_key: str, keys: KeyFile) -> dict[st
         "metadata": {
             "priority": holder["priority"],
             "key": digest[:12],
-            "budget": holder["budget"],
+            "budget": holder.get("budget"),  # a document of before budgets may still be mounted
         },
     }
 
