@@ -171,26 +171,32 @@ def test_a_request_id_reaches_the_client(gateway: Gateway) -> None:
     assert gateway.chat("vllm", max_tokens=2).headers["x-litellm-call-id"]
 
 
+def claude(gateway: Gateway, key: str) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=gateway.url, api_key=key, max_retries=0)
+
+
 @pytest.mark.parametrize("model", ROUTES)
 def test_anthropics_own_sdk_works_over_every_engine(gateway: Gateway, model: str) -> None:
-    client = anthropic.Anthropic(base_url=gateway.url, api_key=gateway.keys["search"], max_retries=0)
     asked: Any = {"model": model, "max_tokens": 8, "messages": [{"role": "user", "content": "hello"}]}
-    answer = client.messages.create(**asked)
+    with claude(gateway, gateway.keys["search"]) as client:
+        answer = client.messages.create(**asked)
+        with client.messages.stream(**asked) as stream:
+            text = "".join(stream.text_stream)
+            final = stream.get_final_message()
     assert answer.content[0].type == "text"
     assert answer.content[0].text.startswith("[simulated]")
     assert (answer.stop_reason, answer.usage.output_tokens) == ("max_tokens", 8)
-    with client.messages.stream(**asked) as stream:
-        text = "".join(stream.text_stream)
-        final = stream.get_final_message()
     assert text.startswith("[simulated]")
     assert (final.stop_reason, final.usage.output_tokens) == ("max_tokens", 8)
 
 
 def test_anthropics_own_sdk_gets_typed_errors(gateway: Gateway) -> None:
     asked: Any = {"model": "vllm", "max_tokens": 8, "messages": [{"role": "user", "content": "hello"}]}
-    stranger = anthropic.Anthropic(base_url=gateway.url, api_key="sk-no", max_retries=0)
-    with pytest.raises(anthropic.AuthenticationError):
+    with claude(gateway, "sk-no") as stranger, pytest.raises(anthropic.AuthenticationError):
         stranger.messages.create(**asked)
-    client = anthropic.Anthropic(base_url=gateway.url, api_key=gateway.keys["search"], max_retries=0)
-    with pytest.raises(anthropic.BadRequestError, match="messages is missing or empty"):
-        client.messages.create(**{**asked, "messages": []})
+    wrong = {**asked, "messages": []}
+    with (
+        claude(gateway, gateway.keys["search"]) as client,
+        pytest.raises(anthropic.BadRequestError, match="messages is missing or empty"),
+    ):
+        client.messages.create(**wrong)
