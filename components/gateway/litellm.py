@@ -89,9 +89,8 @@ def environment(spec: GatewaySpec) -> dict[str, str]:
     """Environment of the gateway, without secrets. LiteLLM takes these from nowhere else."""
     longest = str(spec.model.longest_stream_seconds)
     redis = spec.model.redis if uses_budgets(spec.model) else None
-    budgets = f"redis{'s' if redis.tls else ''}://{redis.host}:{redis.port}" if redis else None
     return {
-        **({"TENANT_BUDGETS_REDIS": budgets} if budgets else {}),
+        **({"TENANT_BUDGETS_REDIS": redis.url} if redis else {}),
         # A kept connection goes on to an engine pod that has left its Service, past its preStop: rolls of
         # engines lost 42 of 166 requests with the default of 15 s, none without (docs/laptop.md).
         "AIOHTTP_KEEPALIVE_TIMEOUT": "0",

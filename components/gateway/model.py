@@ -83,6 +83,12 @@ class Redis(Spec):
     in_cluster: bool = False
     """Whether it is a pod of the same namespace."""
 
+    @property
+    def url(self) -> str:
+        """Its address without a password; an IPv6 address stands in brackets."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"redis{'s' if self.tls else ''}://{host}:{self.port}"
+
 
 class ContentFilter(Spec):
     """What is refused before a prompt reaches any model."""

@@ -12,11 +12,22 @@ from components import naming
 from components.gateway import gw_auth, litellm
 from components.gateway.keys import keys_document
 from components.gateway.manifests import gateway_manifests, provider_secret, tenant_keys_secret
-from components.gateway.model import GatewayModel, GatewaySpec, Route
+from components.gateway.model import Budget, GatewayModel, GatewaySpec, Redis, Route
 from components.spec import Manifest, Resources
 from local.node.render import quantity
 from tests.snapshot import assert_snapshot
-from tests.unit.gateway_examples import CHAT, DIGEST, REDIS, SUMMARY, backend, model, models, scaling, spec
+from tests.unit.gateway_examples import (
+    CHAT,
+    DIGEST,
+    REDIS,
+    SUMMARY,
+    backend,
+    model,
+    models,
+    scaling,
+    spec,
+    tenant,
+)
 
 SECRET_NAME = object()
 """Stands for a name that is known at deploy time only."""
@@ -251,3 +262,20 @@ def test_metrics_are_served_by_a_sidecar_that_outlives_the_gateway_and_reads_wha
     assert folder == litellm.environment(spec())["PROMETHEUS_MULTIPROC_DIR"]
     shared = {mount["name"] for mount in sidecar["volumeMounts"] if mount["mountPath"] == folder}
     assert shared == {"metrics"}
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "url"),
+    [
+        ("gateway-redis", False, "redis://gateway-redis:6379"),
+        ("10.0.0.7", True, "rediss://10.0.0.7:6379"),
+        ("fd00::7", True, "rediss://[fd00::7]:6379"),
+    ],
+)
+def test_budgets_are_kept_in_the_redis_of_the_limits_whatever_form_its_address_has(
+    host: str, tls: bool, url: str
+) -> None:
+    paying = tenant("search", budget=Budget(usd=1.0, days=30))
+    redis = Redis(host=host, port=6379, tls=tls)
+    found = litellm.environment(spec(model=model(tenants=(paying,), redis=redis)))
+    assert found["TENANT_BUDGETS_REDIS"] == url
