@@ -136,9 +136,8 @@ class _Servicer:
                 context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
             except Exception as error:
                 traceback.print_exc()  # shown by `pulumi --logtostderr -v=9`
-                context.abort(
-                    grpc.StatusCode.INTERNAL, f"{name} is at fault: {type(error).__name__}: {error}"
-                )
+                fault = f"{type(error).__name__}: {error}"
+                context.abort(grpc.StatusCode.INTERNAL, f"{name} is at fault: {fault}")
 
         return method if inspect.isgeneratorfunction(method) else unary
 
@@ -154,8 +153,9 @@ def serve(plugin: Plugin, register: Callable[[Any, Any], None]) -> None:
         signal.signal(number, lambda *_: stop.set())
     print(port, flush=True)  # the engine reads it from the first line
     parent = os.getppid()
-    while os.getppid() == parent and not stop.wait(timeout=1):
-        pass  # an engine that was killed cannot ask to stop; then the parent changes
+    while not stop.wait(timeout=1):
+        if os.getppid() != parent:  # an engine that was killed cannot ask to stop
+            break
     plugin.close()
     server.stop(grace=2).wait()
     atexit._run_exitfuncs()  # the Kubernetes client keeps keys in files and removes them here
