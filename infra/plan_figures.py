@@ -51,7 +51,7 @@ def capacity_figures(plan: StackPlan) -> dict[str, Any]:
             for pool in plan.pools
         },
         "gateway_cores": {
-            "allowed": {"max": gateway_cores(plan.gateway).max_replicas * gateway_cores(plan.gateway).cores},
+            "allowed": {"max": gateway_cores(plan.gateway).max_cores},
             "needed": {
                 "min": _round(cores_wanted(plan.answered, most=False)),
                 "max": _round(cores_wanted(plan.answered, most=True)),

@@ -31,6 +31,11 @@ class GatewayCores(BaseModel):
     max_replicas: int = Field(ge=1)
     cores: float = Field(gt=0)
 
+    @property
+    def max_cores(self) -> float:
+        """Of all replicas at their most."""
+        return self.max_replicas * self.cores
+
 
 def cores_wanted(loads: Iterable[AnsweredLoad], *, most: bool) -> float:
     """Cores for all answers streamed, at the most or the fewest replicas of the engines."""
@@ -48,7 +53,7 @@ def cores_wanted(loads: Iterable[AnsweredLoad], *, most: bool) -> float:
 
 def gateway_load_findings(gateway: GatewayCores, loads: Iterable[AnsweredLoad]) -> Iterator[Finding]:
     """Find a gateway that at its most replicas is slower than the engines behind it."""
-    have, wanted = gateway.max_replicas * gateway.cores, cores_wanted(loads, most=True)
+    have, wanted = gateway.max_cores, cores_wanted(loads, most=True)
     if have >= wanted:
         return
     yield warning(
