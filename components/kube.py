@@ -89,9 +89,8 @@ def register_all(
 ) -> dict[str, pulumi.CustomResource]:
     """Register manifests as `<name>-<key>` in their order.
 
-    A workload also waits for what its pods need before they start, which no value of its own carries. It must
-    not wait for its Service: that is ready only once a pod is. It also waits for `pods_after`. What is of no
-    kind of Kubernetes' own waits for `kinds_from`, which bring its kind.
+    A workload also waits for what its pods need before they start, which no value of its own carries,
+    and for `pods_after`. What is of no kind of Kubernetes' own waits for `kinds_from`, which bring its kind.
     """
     resources: dict[str, pulumi.CustomResource] = {}
     for key, manifest in manifests.items():
