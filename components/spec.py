@@ -174,6 +174,16 @@ class VersionSpec(Spec):
         """Termination grace period: preStop, then drain, then the margin."""
         return self.prestop_seconds + self.engine.drain_seconds + self.margin_seconds
 
+    @property
+    def min_replicas(self) -> int:
+        """The fewest replicas there are, whoever owns the count."""
+        return self.scaling.min if self.scaling else self.replicas or 1
+
+    @property
+    def max_replicas(self) -> int:
+        """The most replicas there may be, whoever owns the count."""
+        return self.scaling.max if self.scaling else self.replicas or 1
+
 
 class RecordingRule(Spec):
     """A query whose value is kept as a series of its own."""

@@ -38,8 +38,8 @@ def answered_loads(settings: StackSettings, versions: Sequence[VersionPlan]) -> 
         interval = spec.engine.flags.get("stream-interval", 1)
         loads.append(
             AnsweredLoad(
-                min_replicas=spec.scaling.min if spec.scaling else spec.replicas or 1,
-                max_replicas=spec.scaling.max if spec.scaling else spec.replicas or 1,
+                min_replicas=spec.min_replicas,
+                max_replicas=spec.max_replicas,
                 requests_per_second=plan.speed.requests_per_second.likely,
                 tokens_per_second=plan.speed.output_tokens_per_second.likely,
                 tokens_per_chunk=interval if isinstance(interval, int) and interval > 0 else 1,
@@ -63,8 +63,8 @@ def workloads(versions: Sequence[VersionSpec], gateway: GatewaySpec) -> list[Wor
             gpus=spec.resources.gpus,
             cpu_millicores=spec.resources.cpu_millicores,
             memory_mib=spec.resources.memory_mib,
-            min_replicas=spec.scaling.min if spec.scaling else spec.replicas or 1,
-            max_replicas=spec.scaling.max if spec.scaling else spec.replicas or 1,
+            min_replicas=spec.min_replicas,
+            max_replicas=spec.max_replicas,
             surge=1 if spec.surge else 0,
         )
         for spec in versions

@@ -102,7 +102,7 @@ def namespace_spec(
     A rolled pod that still drains counts like its successor: twice the maximum. `beside` are single pods of
     ours, such as Redis.
     """
-    demands = [(v.resources, v.scaling.max if v.scaling else v.replicas or 1) for v in versions]
+    demands = [(v.resources, v.max_replicas) for v in versions]
     demands += [(v.router.resources, v.router.replicas) for v in versions if v.router]
     demands += [(gateway.pod_resources, gateway.scaling.max), *((need, 1) for need in beside)]
     return NamespaceSpec(

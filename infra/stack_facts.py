@@ -82,7 +82,7 @@ def _version(settings: StackSettings, spec: VersionSpec, model: ServedModelSetti
         path=f"models.{spec.model}.versions.{spec.version}",
         engine=engine.engine,
         has_traffic=bool(traffic(model).get(spec.version)),
-        min_replicas=spec.scaling.min if spec.scaling else spec.replicas or 1,
+        min_replicas=spec.min_replicas,
         capacity=settings.pools[spec.pool].capacity,
         revision_pinned=engine.revision is not None if hub and engine.engine != "ollama" else None,
         image_by_digest="@sha256:" in container.image,

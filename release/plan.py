@@ -142,6 +142,4 @@ def _usd_per_hour(stack: StackPlan, version: VersionPlan) -> float | None:
     """Cost of the fewest replicas of a version; None where the price is not known."""
     pool = next(pool for pool in stack.pools if pool.name == version.spec.pool)
     usd = usd_per_replica(pool, version.spec.resources.gpus)
-    scaling = version.spec.scaling
-    replicas = scaling.min if scaling else version.spec.replicas or 1
-    return None if usd is None else usd * replicas
+    return None if usd is None else usd * version.spec.min_replicas

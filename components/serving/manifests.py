@@ -39,17 +39,16 @@ def version_manifests(spec: VersionSpec) -> dict[str, Manifest]:
 def deployment(spec: VersionSpec) -> Manifest:
     """The Deployment; without `replicas` where an autoscaler owns the count."""
     one_pod_seconds = spec.startup_seconds + spec.grace_seconds
-    pods = spec.scaling.min if spec.scaling else spec.replicas or 1
     surge, unavailable = (1, 0) if spec.surge else (0, 1)
     metadata = _metadata(spec)
     # Pulumi gives up after the Deployment's own deadline could have told why; pods are rolled one by one.
-    timeout = {"pulumi.com/timeoutSeconds": str(pods * one_pod_seconds + spec.node_seconds + 60)}
+    timeout = {"pulumi.com/timeoutSeconds": str(spec.min_replicas * one_pod_seconds + spec.node_seconds + 60)}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {**metadata, "annotations": timeout},
         "spec": {
-            **({} if spec.scaling else {"replicas": pods}),
+            **({} if spec.scaling else {"replicas": spec.min_replicas}),
             "selector": {"matchLabels": naming.selector("engine", spec.name)},
             "strategy": {
                 "type": "RollingUpdate",
@@ -81,13 +80,12 @@ def disruption_budget(spec: VersionSpec) -> Manifest:
 
     Pods that are not ready protect nothing and never hold up a drain.
     """
-    least = spec.scaling.min if spec.scaling else spec.replicas or 1
     return {
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
         "metadata": _metadata(spec),
         "spec": {
-            **({"minAvailable": 1} if least > 1 else {"maxUnavailable": 1}),
+            **({"minAvailable": 1} if spec.min_replicas > 1 else {"maxUnavailable": 1}),
             "selector": {"matchLabels": naming.selector("engine", spec.name)},
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
