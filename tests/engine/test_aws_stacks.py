@@ -153,7 +153,7 @@ def let_go(settings: dict[str, Any]) -> None:
 
 
 def test_what_keeps_data_is_not_destroyed_before_it_is_let_go(up: EksStack) -> None:
-    state = json.loads(up.pulumi("stack", "export"))["deployment"]["resources"]
+    state = json.loads(up.engine.read("stack", "export", "--stack", up.name))["deployment"]["resources"]
     kept = [resource["urn"] for resource in state if resource.get("protect")]
     assert bool(kept) == up.settings["cluster"].get("protect_data", True)
     if kept:
