@@ -24,12 +24,10 @@ def models_summary(settings: StackSettings, versions: list[VersionSpec]) -> dict
 
 
 def _version(spec: VersionSpec, weight_percent: int) -> dict[str, Any]:
-    fixed = spec.replicas or 0
-    bounds = (spec.scaling.min, spec.scaling.max) if spec.scaling else (fixed, fixed)
     return {
         "engine": spec.engine.engine,
         "pool": spec.pool,
         "weight_percent": weight_percent,
         "service": f"{spec.name}.{spec.namespace}",
-        "replicas": {"min": bounds[0], "max": bounds[1]},
+        "replicas": {"min": spec.min_replicas, "max": spec.max_replicas},
     }
